@@ -1,0 +1,118 @@
+"""Checks, gates and guards: what must be seen before the plan goes on."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, ClassVar
+
+from cutover.core.step import UNDO
+
+
+class Verdict(Enum):
+    """What a look says. `insufficient` means not yet, `blind` means nothing could be seen; only `fail` latches."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INSUFFICIENT = "insufficient"
+    BLIND = "blind"
+
+
+class Policy(Enum):
+    """What a failed gate or guard, or an overrun budget, starts."""
+
+    NOTIFY = "notify"
+    HOLD = "hold"
+    PREVIOUS_PHASE = "previous-phase"
+    ROLLBACK = "rollback"
+    FREEZE = "freeze"
+    UNDO = "undo"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw, and a hint that mends it; `data` is for the record."""
+
+    verdict: Verdict
+    seen: str
+    hint: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def passed(cls, seen: str, **data: Any) -> "Finding":
+        return cls(Verdict.PASS, seen, data=data)
+
+    @classmethod
+    def failed(cls, seen: str, hint: str = "", **data: Any) -> "Finding":
+        return cls(Verdict.FAIL, seen, hint, data)
+
+    @classmethod
+    def not_yet(cls, seen: str, hint: str = "", **data: Any) -> "Finding":
+        return cls(Verdict.INSUFFICIENT, seen, hint, data)
+
+    @classmethod
+    def blind(cls, seen: str, hint: str = "") -> "Finding":
+        return cls(Verdict.BLIND, seen, hint)
+
+
+class Check(ABC):
+    """One question with a finding as its answer; the class docstring says why it is asked."""
+
+    writes: ClassVar[bool] = False
+
+    @abstractmethod
+    def look(self) -> Finding:
+        """Looks once, within a bounded time; what cannot be seen is `blind`, never an exception of the technology."""
+
+    @abstractmethod
+    def shell(self) -> str:
+        """The command with which a person asks the same."""
+
+    @classmethod
+    def why(cls) -> str:
+        return inspect.getdoc(cls) or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A check that must pass before `deadline` seconds, and stay passed for `hold` seconds (a soak).
+
+    `since` names a step: the hold then counts from the recorded time at which that step converged.
+    `on_rollback` is the gate's face for the way back; without one the way back does not ask.
+    """
+
+    name: str
+    check: Check
+    deadline: float = 60.0
+    hold: float = 0.0
+    since: str | None = None
+    on_rollback: Check | None = None
+    on_fail: Policy = Policy.STOP
+    undoes: tuple[str, ...] = ()
+
+    def inverse(self) -> "Gate | None":
+        """The gate for the way back, or None when it has no face for it."""
+        if self.on_rollback is None:
+            return None
+        return replace(
+            self,
+            name=self.name + UNDO,
+            check=self.on_rollback,
+            on_rollback=None,
+            hold=0.0,
+            since=None,
+            on_fail=Policy.STOP,
+            undoes=(self.name,),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A check that is asked before every step and during every wait, at most each `every` seconds."""
+
+    name: str
+    check: Check
+    policy: Policy
+    every: float = 1.0

@@ -1,0 +1,197 @@
+"""The append-only record of a run, and the position that is read from it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from cutover.core import killpoint
+from cutover.core.lease import Lease
+from cutover.core.plain import digest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal; `hash` covers everything else, `prev` is the hash of the line before."""
+
+    seq: int
+    run: str
+    at: float
+    token: int
+    kind: str
+    data: Mapping[str, Any]
+    prev: str
+    hash: str
+
+    @staticmethod
+    def seal(seq: int, run: str, at: float, token: int, kind: str, data: Mapping[str, Any], prev: str) -> str:
+        """The hash of an entry with these fields."""
+        return digest([seq, run, at, token, kind, data, prev])
+
+
+class Store(Protocol):
+    """Where the entries of one environment are kept, durable when `append` returns."""
+
+    def append(self, run: str, kind: str, data: Mapping[str, Any], lease: Lease) -> Entry:
+        """Adds one entry; raises LeaseLost, and writes nothing, when a newer token exists."""
+
+    def entries(self, run: str | None = None) -> Sequence[Entry]:
+        """All entries, or those of one run, oldest first; raises JournalBroken when the chain does not hold."""
+
+    def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
+        """Leaves a word for whoever holds the lease (a hold that another terminal asks for)."""
+
+    def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The words left for a run, oldest first."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One walk over a plan or its inverse, as its first entry says."""
+
+    seq: int
+    direction: str
+    plan: str
+    digest: str
+    to: str | None
+    until: str | None
+    reason: str
+    who: str
+    everything: bool
+    taken: tuple[str, ...]
+    at: float
+    cause: str = ""
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: derived from its entries, never stored.
+
+    `done` are the forward items that hold now, `leg_done` the items finished in the present leg, `intent` the step with an
+    intent that was not answered, `failed` what failed in this leg (latched), `converged_at` when each step was last seen done.
+    """
+
+    run: str
+    leg: Leg | None = None
+    legs: tuple[Leg, ...] = ()
+    done: tuple[str, ...] = ()
+    leg_done: tuple[str, ...] = ()
+    intent: str | None = None
+    intent_undoes: tuple[str, ...] = ()
+    phase: str | None = None
+    phase_entered: Mapping[str, float] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    hold_begun: Mapping[str, float] = field(default_factory=dict)
+    converged_at: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The forward items that a way back has to look at: the done ones, and one whose intent is open."""
+        extra = tuple(n for n in (self.intent, *self.intent_undoes) if n and not n.endswith("-undo"))
+        return self.done + tuple(name for name in extra if name not in self.done)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the present leg has not ended (it was interrupted without a word)."""
+        return self.leg is not None and self.leg.outcome is None
+
+
+class Journal:
+    """One run's view of the store: appends under the lease, and reads the position."""
+
+    def __init__(self, store: Store, lease: Lease, run: str) -> None:
+        self._store = store
+        self.lease = lease
+        self.run = run
+        self._entries: list[Entry] = list(store.entries(run))
+
+    def append(self, kind: str, **data: Any) -> Entry:
+        """Adds one entry for this run; durable when it returns."""
+        label = f"{kind}:{data.get('step') or data.get('gate') or data.get('phase') or data.get('direction') or ''}"
+        killpoint.reached(f"before {label}")
+        entry = self._store.append(self.run, kind, data, self.lease)
+        self._entries.append(entry)
+        killpoint.reached(f"after {label}")
+        return entry
+
+    def entries(self) -> Sequence[Entry]:
+        return tuple(self._entries)
+
+    def wishes(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        return self._store.wishes(self.run)
+
+    def position(self) -> Position:
+        return position_of(self.run, self._entries)
+
+
+def position_of(run: str, entries: Iterable[Entry]) -> Position:
+    """The position after these entries of one run."""
+    position = Position(run)
+    for entry in entries:
+        position = _after(position, entry)
+    return position
+
+
+def _after(p: Position, entry: Entry) -> Position:
+    data = entry.data
+    match entry.kind:
+        case "leg-started":
+            leg = _leg(entry)
+            return replace(p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, hold_begun={}, phase=None, phase_entered={})
+        case "phase-entered":
+            return replace(p, phase=data["phase"], phase_entered={**p.phase_entered, data["phase"]: entry.at})
+        case "phase-left":
+            return replace(p, phase=None)
+        case "intent":
+            return replace(p, intent=data["step"], intent_undoes=tuple(data["undoes"]))
+        case "converged" | "skipped" | "passed":
+            return _item_done(p, entry)
+        case "hold-begun":
+            return replace(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
+        case "hold-broken":
+            return replace(p, hold_begun={k: v for k, v in p.hold_begun.items() if k != data["gate"]})
+        case "failed":
+            return replace(p, failed={**p.failed, data["gate"]: data["seen"]})
+        case "leg-ended" if p.leg is not None:
+            ended = replace(p.leg, outcome=data["outcome"])
+            cleared = set(data.get("cleared", ()))
+            done = tuple(name for name in p.done if name not in cleared)
+            return replace(p, leg=ended, legs=(*p.legs[:-1], ended), phase=None, done=done)
+    return p
+
+
+def _item_done(p: Position, entry: Entry) -> Position:
+    data = entry.data
+    name = data.get("step") or data["gate"]
+    undoes = set(data.get("undoes", ()))
+    if undoes:
+        done = tuple(n for n in p.done if n not in undoes)
+    else:
+        done = p.done if name in p.done else (*p.done, name)
+    answered = p.intent is not None and (p.intent == name or p.intent in undoes)
+    return replace(
+        p,
+        done=done,
+        leg_done=(*p.leg_done, name),
+        intent=None if answered else p.intent,
+        intent_undoes=() if answered else p.intent_undoes,
+        converged_at={**p.converged_at, name: entry.at},
+    )
+
+
+def _leg(entry: Entry) -> Leg:
+    data = entry.data
+    return Leg(
+        seq=entry.seq,
+        direction=data["direction"],
+        plan=data["plan"],
+        digest=data["digest"],
+        to=data.get("to"),
+        until=data.get("until"),
+        reason=data.get("reason", ""),
+        who=data.get("who", ""),
+        everything=bool(data.get("everything")),
+        taken=tuple(data.get("taken", ())),
+        at=entry.at,
+        cause=data.get("cause", ""),
+    )

@@ -1,0 +1,141 @@
+"""What forward and back share: legs are begun and ended, phases entered under budget and supervision."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cutover.core.clock import Backoff, Clock, Deadline, Interrupt, SystemClock
+from cutover.core.errors import PlanChanged, Unreachable
+from cutover.core.gate import Gate
+from cutover.core.journal import Journal
+from cutover.core.plan import Item, Phase, Plan
+from cutover.core.step import Step
+from cutover.core.walk import Event, Listener, Walker
+
+FORWARD, BACK = "forward", "back"
+
+
+class Supervisor(Protocol):
+    """A second process that ends a supervised phase by its budget when the first one dies."""
+
+    def watch(self, phase: str, budget: float) -> AbstractContextManager[None]:
+        """Stands by while the body runs; it is ready before the body begins."""
+
+
+def silent(_: Event) -> None:
+    """The listener that shows nothing."""
+
+
+@dataclass
+class Legs:
+    """One run's plan, journal and walker; `patience` is how many seconds a failing way back or a committed window is retried."""
+
+    plan: Plan
+    journal: Journal
+    clock: Clock = field(default_factory=SystemClock)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    listen: Listener = silent
+    supervisor: Supervisor | None = None
+    who: str = ""
+    patience: float = 120.0
+    walker: Walker = field(init=False)
+    phase_name: str = field(default="", init=False)
+    _watched: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.walker = Walker(self.journal, self.clock, self.interrupt, self.listen, self.plan.guards)
+
+    def begin(self, direction: str, *, resumed: bool, **data: Any) -> None:
+        """Starts a leg, or goes on with the one under way; raises PlanChanged when the run belongs to another plan."""
+        position = self.journal.position()
+        digest = self.plan.digest()
+        first = next((leg for leg in position.legs if leg.plan == self.plan.name), None)
+        if first is not None and first.digest != digest:
+            raise PlanChanged(
+                f"this run was started with plan {first.digest[:12]}, but the environment now gives {digest[:12]}; "
+                "put the environment file back as it was (or install the version of cutover that began the run)"
+            )
+        if resumed and position.under_way:
+            self.walker.record("leg-resumed", who=self.who)
+            return
+        data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+        self.walker.record(
+            "leg-started", direction=direction, plan=self.plan.name, digest=digest, who=self.who, **data
+        )
+
+    def end(self, outcome: str, **data: Any) -> None:
+        """Ends the leg under way, if there is one."""
+        if self.journal.position().under_way:
+            self.walker.record("leg-ended", outcome=outcome, **data)
+
+    def do(self, item: Item) -> None:
+        """Takes a step or asks a gate."""
+        if isinstance(item, Gate):
+            self.walker.ask(item)
+        else:
+            self.walker.take(item)
+
+    @contextmanager
+    def entered(self, phase: Phase, *, holdable: bool, fresh_budget: bool = False) -> Iterator[None]:
+        """Records the phase's begin and end, and sets its budget; the budget of a forward phase counts from its first begin."""
+        with self._watch(phase):
+            self.phase_name = phase.name
+            position = self.journal.position()
+            if position.phase != phase.name or phase.name not in position.phase_entered:
+                self.walker.record("phase-entered", phase=phase.name, budget=phase.budget)
+                position = self.journal.position()
+            entered = position.phase_entered[phase.name]
+            spent = 0.0 if fresh_budget else max(0.0, self.clock.now() - entered)
+            self.walker.budget = None if phase.budget is None else Deadline.after(phase.budget - spent, self.clock)
+            self.walker.holdable = holdable and not phase.supervised
+            try:
+                yield
+            finally:
+                self.walker.budget, self.walker.holdable = None, holdable
+            self.walker.record("phase-left", phase=phase.name, seconds=round(self.clock.now() - entered, 3))
+
+    @contextmanager
+    def _watch(self, phase: Phase) -> Iterator[None]:
+        watch: AbstractContextManager[None] = nullcontext()
+        # Undoing a window happens inside it: the supervisor that stands by already goes on standing by.
+        if phase.supervised and phase.budget and self.supervisor and self._watched != phase.name:
+            watch = self.supervisor.watch(phase.name, phase.budget)
+        before = self._watched
+        with watch:
+            self._watched = phase.name if phase.supervised else before
+            try:
+                yield
+            finally:
+                self._watched = before
+
+    def is_committed(self, phase: Phase) -> bool:
+        """Whether the phase is past its commit point, by journal and observation; Unreachable is retried for `patience`."""
+        patience, backoff = Deadline.after(self.patience, self.clock), Backoff(self.clock)
+        while True:
+            try:
+                return self._is_committed(phase)
+            except Unreachable:
+                if patience.expired:
+                    raise
+                backoff.pause(patience)
+
+    def _is_committed(self, phase: Phase) -> bool:
+        position = self.journal.position()
+        finished = set(position.done) | set(position.leg_done)
+        return any(
+            step.name in finished or (position.intent == step.name and step.committed(step.observe()))
+            for step in phase.items
+            if isinstance(step, Step) and step.commit_point
+        )
+
+    def switched(self) -> bool:
+        """Whether a step that changes the writing side has been taken in this run."""
+        done = self.journal.position().done
+        return any(step.name in done for step in self.plan.commit_steps())
+
+    def phase_before(self, name: str) -> str | None:
+        """The name of the phase before `name`, None for the first."""
+        names = [phase.name for phase in self.plan.phases]
+        at = names.index(name)
+        return names[at - 1] if at else None

@@ -1,0 +1,49 @@
+"""States and findings as plain data: what the journal stores, digests cover and messages print."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON types only, the same for equal values; raises TypeError for anything without a plain form."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Enum():
+            return plain(value.value)
+        case Decimal() | PurePath():
+            return str(value)
+        case Mapping():
+            return {str(k): plain(v) for k, v in value.items()}
+        case set() | frozenset():
+            return sorted((plain(v) for v in value), key=canonical)
+        case list() | tuple():
+            return [plain(v) for v in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    raise TypeError(f"{type(value).__name__} has no plain form")
+
+
+def canonical(value: Any) -> str:
+    """`value` as JSON with sorted keys and no white space."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """The sha256 of the canonical form, in hexadecimal."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def text(value: Any) -> str:
+    """`value` for a person: a state that says itself what it is, or its plain form."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if "__str__" in vars(type(value)):
+        return str(value)
+    return canonical(value)

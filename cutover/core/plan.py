@@ -1,0 +1,196 @@
+"""Phases and plans: what happens in which order, and the plan that goes back."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cutover.core.errors import CutoverError, PointOfNoReturn
+from cutover.core.gate import Gate, Guard, Policy
+from cutover.core.plain import digest, text
+from cutover.core.step import Step
+
+Item = Step[Any] | Gate
+
+
+class PlanError(CutoverError):
+    """The plan contradicts itself; this is a defect of the plan, found before anything runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A named run of items with an owner; `budget` is seconds, `overrun` what its end starts.
+
+    A `supervised` phase runs under a second process that ends it by its budget when the first one dies.
+    """
+
+    name: str
+    owner: str
+    items: tuple[Item, ...]
+    budget: float | None = None
+    overrun: Policy = Policy.STOP
+    supervised: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Phases in order, with the guards that watch all of them; raises PlanError when the states do not chain."""
+
+    name: str
+    environment: str
+    phases: tuple[Phase, ...]
+    guards: tuple[Guard, ...] = ()
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        _names_are_unique(self)
+        _states_chain(self)
+
+    def walk(self) -> Iterator[tuple[Phase, Item]]:
+        """Every item with its phase, in order."""
+        for phase in self.phases:
+            for item in phase.items:
+                yield phase, item
+
+    def steps(self) -> Iterator[tuple[Phase, Step[Any]]]:
+        for phase, item in self.walk():
+            if isinstance(item, Step):
+                yield phase, item
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name; raises PlanError with the known names."""
+        for phase in self.phases:
+            if phase.name == name:
+                return phase
+        raise PlanError(f"no phase {name!r}; the phases are {', '.join(p.name for p in self.phases)}")
+
+    def commit_steps(self) -> tuple[Step[Any], ...]:
+        """The steps that change which side accepts writes."""
+        return tuple(step for _, step in self.steps() if step.commit_point)
+
+    def inverse(self, taken: Collection[str], *, to: str | None = None, everything: bool = False) -> "Plan":
+        """The plan that takes back `taken` (names of items), newest first, down to the end of phase `to`.
+
+        Standing work stays unless `everything`; neighbouring moves of one resource become one; gates stay only with
+        their face for the way back. Raises PointOfNoReturn when a one-way step was taken.
+        """
+        backward = list(_inverted(self, taken, stop_after=self.phase(to).name if to else None, everything=everything))
+        merged = _merge_lanes(backward)
+        phases: list[Phase] = []
+        for phase, item in merged:
+            if phases and phases[-1].name == phase.name:
+                phases[-1] = replace(phases[-1], items=(*phases[-1].items, item))
+            else:
+                phases.append(replace(phase, items=(item,)))
+        return replace(self, name="rollback" if self.name == "cutover" else f"{self.name}-back", phases=tuple(phases))
+
+    def describe(self) -> dict[str, Any]:
+        """The plan as plain data: what the digest covers."""
+        return {
+            "name": self.name,
+            "environment": self.environment,
+            "configuration": self.configuration,
+            "guards": [{"name": g.name, "policy": g.policy, "check": g.check.shell()} for g in self.guards],
+            "phases": [
+                {
+                    "name": p.name,
+                    "owner": p.owner,
+                    "budget": p.budget,
+                    "overrun": p.overrun,
+                    "supervised": p.supervised,
+                    "items": [_describe(item) for item in p.items],
+                }
+                for p in self.phases
+            ],
+        }
+
+    def digest(self) -> str:
+        """sha256 over configuration and step graph; the same on every machine and at every time."""
+        return digest(self.describe())
+
+
+def _describe(item: Item) -> dict[str, Any]:
+    if isinstance(item, Step):
+        return {
+            "step": item.name,
+            "kind": type(item).__name__,
+            "before": item.before,
+            "after": item.after,
+            "between": item.between,
+            "settle": item.settle,
+            "standing": item.standing,
+            "one_way": item.one_way,
+            "forward": [command.shell() for command in item.commands(item.after)],
+            "back": [] if item.one_way else [command.shell() for command in item.commands(item.before)],
+            "check": item.check_shell(),
+        }
+    return {
+        "gate": item.name,
+        "kind": type(item.check).__name__,
+        "check": item.check.shell(),
+        "deadline": item.deadline,
+        "hold": item.hold,
+        "since": item.since,
+        "on_fail": item.on_fail,
+        "on_rollback": item.on_rollback.shell() if item.on_rollback else None,
+    }
+
+
+def _names_are_unique(plan: Plan) -> None:
+    seen: set[str] = set()
+    for _, item in plan.walk():
+        if item.name in seen:
+            raise PlanError(f"plan {plan.name}: two items are called {item.name!r}")
+        seen.add(item.name)
+
+
+def _states_chain(plan: Plan) -> None:
+    last: dict[str, Step[Any]] = {}
+    for _, step in plan.steps():
+        previous = last.get(step.resource)
+        if previous is not None and previous.after != step.before:
+            raise PlanError(
+                f"plan {plan.name}: {step.name} starts at {text(step.before)}, "
+                f"but {previous.name} leaves {step.resource} at {text(previous.after)}"
+            )
+        last[step.resource] = step
+
+
+def _inverted(
+    plan: Plan, taken: Collection[str], *, stop_after: str | None, everything: bool
+) -> Iterator[tuple[Phase, Item]]:
+    for phase in reversed(plan.phases):
+        if phase.name == stop_after:
+            return
+        for item in reversed(phase.items):
+            if item.name not in taken:
+                continue
+            if isinstance(item, Gate):
+                back = item.inverse()
+                if back is not None:
+                    yield phase, back
+            elif item.one_way:
+                raise PointOfNoReturn(f"{item.name} was taken on purpose and has no way back: {item.why()}")
+            elif everything or not item.standing:
+                yield phase, item.inverse()
+
+
+def _merge_lanes(items: list[tuple[Phase, Item]]) -> list[tuple[Phase, Item]]:
+    merged: list[tuple[Phase, Item]] = []
+    lane: str | None = None
+    place: dict[str, int] = {}
+    for phase, item in items:
+        if not isinstance(item, Step):
+            lane, place = None, {}
+            merged.append((phase, item))
+            continue
+        if item.lane != lane:
+            lane, place = item.lane, {}
+        if item.resource in place:
+            at = place[item.resource]
+            newer_phase, newer = merged[at]
+            assert isinstance(newer, Step)
+            merged[at] = (newer_phase, newer.merged(item))
+        else:
+            place[item.resource] = len(merged)
+            merged.append((phase, item))
+    return merged
