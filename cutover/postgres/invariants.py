@@ -1,0 +1,151 @@
+"""What must be true of both databases at every moment, before the window, and for the way back."""
+
+from dataclasses import dataclass
+
+from cutover.core.clock import Deadline
+from cutover.core.errors import CutoverError, Unreachable
+from cutover.core.gate import Check, Finding
+from cutover.postgres.marker import NotCaughtUp, await_marker, write_marker
+from cutover.postgres.replication import subscription_name
+from cutover.postgres.session import Database, Session
+from cutover.postgres.sides import STATE, read_sides
+
+ROUND_TRIP = 0.250  # seconds; a marker that takes longer says that catching up would not fit the pause
+LONG_TRANSACTION = 2.0
+
+BUSY = """SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
+UNION ALL SELECT format('transaction of pid %%s (%%s) open for %%s s', pid, coalesce(usename, '?'),
+                        extract(epoch FROM now() - xact_start)::int)
+  FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND xact_start < now() - make_interval(secs => %s)
+   AND pid <> pg_backend_pid()
+UNION ALL SELECT format('vacuum of %%s', relid::regclass) FROM pg_stat_progress_vacuum
+ WHERE datname = current_database() AND NOT EXISTS
+   (SELECT FROM pg_stat_activity a WHERE a.pid = pg_stat_progress_vacuum.pid AND a.backend_type = 'autovacuum worker')
+UNION ALL SELECT format('%%s on %%s', command, relid::regclass) FROM pg_stat_progress_create_index
+ WHERE datname = current_database()"""
+
+TROUBLE = """SELECT CASE
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s) THEN 'subscription %(plain)s does not exist'
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s AND subenabled) THEN 'disabled'
+  WHEN EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+                WHERE s.subname = %(name)s AND r.srsubstate <> 'r') THEN 'still copying'
+  WHEN NOT EXISTS (SELECT FROM pg_stat_subscription WHERE subname = %(name)s AND relid IS NULL AND pid IS NOT NULL)
+    THEN 'its apply worker does not run (see the server log of this side)' END"""
+
+
+@dataclass(frozen=True)
+class OneWriter(Check):
+    """At no moment may both sides accept application writes: such rows could not be brought together again."""
+
+    blue: Database
+    green: Database
+
+    def look(self) -> Finding:
+        try:
+            seen = read_sides(self.blue, self.green)
+        except CutoverError as error:
+            return Finding.blind(error.message)
+        if (seen.blue, seen.green) == ("open", "open"):
+            return Finding.failed(
+                "both sides accept writes", "a person decides whose writes count; stop the application on the other side"
+            )
+        return Finding.passed(str(seen))
+
+    def shell(self) -> str:
+        return f"{self.blue.ask(STATE)}\n{self.green.ask(STATE)}"
+
+
+@dataclass(frozen=True)
+class FitsTheWindow(Check):
+    """The window opens only when catching up is sure to fit: short lag, fast round trips, no long transaction.
+
+    Three marker rows must each reach the other side within 250 ms; byte figures alone cannot foresee the pause.
+    """
+
+    writes = True
+
+    source: Database
+    target: Database
+    lag_limit_bytes: int
+
+    def look(self) -> Finding:
+        try:
+            with self.source.open("window") as source, self.target.open("window") as target:
+                return self._look(source, target)
+        except NotCaughtUp as error:
+            return Finding.not_yet(error.message)
+        except Unreachable as error:
+            return Finding.blind(error.message)
+
+    def _look(self, source: Session, target: Session) -> Finding:
+        name = subscription_name(source.side, target.side)
+        trouble = replication_trouble(target, name)
+        if trouble:
+            return Finding.not_yet(f"{name} on {target.side}: {trouble}")
+        lag = source.value(self._lag_question())
+        if lag is None:
+            return Finding.not_yet(f"{name} is not connected to {source.side}")
+        if lag > self.lag_limit_bytes:
+            return Finding.not_yet(f"{lag} bytes behind, limit {self.lag_limit_bytes}")
+        for session in (source, target):
+            busy = session.rows(BUSY, [LONG_TRANSACTION])
+            if busy:
+                return Finding.not_yet(f"{session.side}: {busy[0][0]}", "wait for it, or end it")
+        trips: list[float] = []
+        for _ in range(3):
+            trips.append(await_marker(target, write_marker(source), Deadline.after(5.0)))
+        slowest = max(trips)
+        if slowest > ROUND_TRIP:
+            return Finding.not_yet(f"a marker took {slowest * 1000:.0f} ms, limit {ROUND_TRIP * 1000:.0f} ms")
+        return Finding.passed(
+            f"{lag} bytes behind, slowest of 3 markers {slowest * 1000:.0f} ms", lag_bytes=int(lag), marker_seconds=slowest
+        )
+
+    def _lag_question(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        return (
+            "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)::bigint "
+            f"FROM pg_stat_replication WHERE application_name = '{name}'"
+        )
+
+    def shell(self) -> str:
+        return self.source.ask(self._lag_question())
+
+
+@dataclass(frozen=True)
+class Follows(Check):
+    """Proves with a marker row that one side follows the other: what is written there arrives here.
+
+    After the switch this is what makes the way back lossless, so it is called "rollback ready".
+    """
+
+    writes = True
+
+    source: Database
+    target: Database
+
+    def look(self) -> Finding:
+        name = subscription_name(self.source.side, self.target.side)
+        try:
+            with self.source.open("follows") as source, self.target.open("follows") as target:
+                trouble = replication_trouble(target, name)
+                if trouble:
+                    return Finding.not_yet(f"{name} on {target.side}: {trouble}")
+                seconds = await_marker(target, write_marker(source), Deadline.after(5.0))
+        except NotCaughtUp as error:
+            return Finding.not_yet(error.message)
+        except CutoverError as error:
+            return Finding.blind(error.message)
+        return Finding.passed(f"{self.target.side} follows {self.source.side}, marker after {seconds * 1000:.0f} ms")
+
+    def shell(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        return self.target.ask(
+            f"SELECT subname, received_lsn, latest_end_time FROM pg_stat_subscription WHERE subname = '{name}'"
+        )
+
+
+def replication_trouble(session: Session, name: str) -> str | None:
+    """What keeps subscription `name` of this side from following, None when nothing does."""
+    seen = session.value(TROUBLE.replace("%(plain)s", name), {"name": name})
+    return str(seen) if seen else None

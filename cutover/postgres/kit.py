@@ -1,0 +1,136 @@
+"""The fence kit: a marker table and, on every table, a trigger that refuses writes while it is enabled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.core.step import Command, Step
+from cutover.postgres.session import Database, QueryFailed, Session
+from cutover.postgres.sides import APP_TABLES, FENCE, STATE, side_state
+
+SCHEMA = """CREATE SCHEMA IF NOT EXISTS cutover;
+CREATE TABLE IF NOT EXISTS cutover.marker (
+  token uuid PRIMARY KEY, src text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS cutover.fencing (one boolean PRIMARY KEY DEFAULT true CHECK (one), hi bigint NOT NULL);
+INSERT INTO cutover.fencing VALUES (true, 0) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS cutover.baseline (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one), horizon xid8 NOT NULL, at timestamptz NOT NULL,
+  row_count bigint NOT NULL, table_count int NOT NULL);
+CREATE TABLE IF NOT EXISTS cutover.switches (
+  at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL);
+GRANT USAGE ON SCHEMA cutover TO PUBLIC;
+CREATE OR REPLACE FUNCTION cutover.fence() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'cutover fence: % does not accept writes', current_database()
+        USING ERRCODE = '25006', HINT = 'reconnect: the other side may be the writable one'; END $$;"""
+
+MISSING = f"""SELECT t.name FROM {APP_TABLES} t WHERE NOT EXISTS
+  (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = '{FENCE}' AND NOT g.tgisinternal) ORDER BY 1"""
+FENCED = f"""SELECT t.name FROM {APP_TABLES} t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' ORDER BY 1"""
+WAIT_FOR_LOCK = "500ms"  # a longer wait would queue the application's own statements behind ours
+
+
+def add_fence(table: str, *, enabled: bool) -> str:
+    """The statements that put the fence on one table."""
+    return (
+        f"CREATE OR REPLACE TRIGGER {FENCE} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION cutover.fence();\n"
+        f"ALTER TABLE ONLY {table} {'ENABLE' if enabled else 'DISABLE'} TRIGGER {FENCE};"
+    )
+
+
+@dataclass(frozen=True)
+class InstallKit(Command):
+    """Puts the kit on one side, one short transaction per table."""
+
+    database: Database
+    fenced: bool
+
+    def run(self, deadline: Deadline) -> None:
+        with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
+            session.run(SCHEMA)
+            session.run("DELETE FROM cutover.marker WHERE at < now() - interval '7 days'")
+            for (table,) in session.rows(MISSING):
+                _patiently(session, f"BEGIN; {add_fence(table, enabled=self.fenced)} COMMIT;", deadline)
+            if self.fenced:
+                name = session.value("SELECT format('%I', current_database())")
+                session.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    def shell(self) -> str:
+        verb = "ENABLE" if self.fenced else "DISABLE"
+        loop = f"""{SCHEMA}
+SET lock_timeout = '{WAIT_FOR_LOCK}';
+SELECT format('CREATE OR REPLACE TRIGGER {FENCE} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s '
+              'FOR EACH STATEMENT EXECUTE FUNCTION cutover.fence()', t.name),
+       format('ALTER TABLE ONLY %s {verb} TRIGGER {FENCE}', t.name)
+  FROM {APP_TABLES} t ORDER BY t.name \\gexec"""
+        if self.fenced:
+            loop += "\nSELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()) \\gexec"
+        return self.database.psql(loop)
+
+
+@dataclass(frozen=True)
+class RemoveKit(Command):
+    """Takes the kit off one side, which opens that side."""
+
+    database: Database
+
+    def run(self, deadline: Deadline) -> None:
+        with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
+            for (table,) in session.rows(FENCED):
+                _patiently(session, f"DROP TRIGGER IF EXISTS {FENCE} ON {table}", deadline)
+            name = session.value("SELECT format('%I', current_database())")
+            session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            session.run("DROP SCHEMA IF EXISTS cutover CASCADE")
+
+    def shell(self) -> str:
+        return self.database.psql(
+            f"""SELECT format('DROP TRIGGER IF EXISTS {FENCE} ON %s', t.name) FROM {APP_TABLES} t \\gexec
+SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \\gexec
+DROP SCHEMA IF EXISTS cutover CASCADE;"""
+        )
+
+
+def _patiently(session: Session, sql: str, deadline: Deadline) -> None:
+    backoff = Backoff(SystemClock(), first=0.05)
+    while True:
+        try:
+            session.run(sql)
+            return
+        except QueryFailed as error:
+            session.run("ROLLBACK")
+            # lock_not_available and deadlock_detected pass when the application's own transaction has ended
+            if error.sqlstate not in ("55P03", "40P01") or deadline.expired:
+                raise
+        backoff.pause(deadline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FenceKit(Step[str]):
+    """Installs the write fence on one side without closing it to anybody it serves.
+
+    The trigger stops old sessions, table owners and superusers; the database's read-only default sends clients with
+    `target_session_attrs=read-write` to the other side. Both are switched in one transaction later.
+    """
+
+    database: Database
+    standing: bool = True
+    settle: float = 60.0
+
+    @property
+    def resource(self) -> str:
+        return f"fence-kit:{self.database.side}"
+
+    def observe(self) -> str:
+        with self.database.open("state") as session:
+            if session.value("SELECT to_regclass('cutover.marker') IS NULL"):
+                return "absent" if side_state(session).state == "unprepared" else "partial"
+            seen = side_state(session)
+            return seen.state if seen.settled else "partial"
+
+    def commands(self, target: str) -> Sequence[Command]:
+        if target == "absent":
+            return (RemoveKit(self.database),)
+        return (InstallKit(self.database, fenced=target == "fenced"),)
+
+    def check_shell(self) -> str:
+        return self.database.ask(STATE)

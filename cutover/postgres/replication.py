@@ -1,0 +1,201 @@
+"""Publications and subscriptions in both directions; PostgreSQL 16 or newer on both sides (origin = none)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.core.step import Command, Step
+from cutover.postgres.session import Database, QueryFailed
+from cutover.postgres.sides import APP_TABLES
+
+PUBLICATION = "cut_pub"
+
+# The name alone is not enough: a publication that came along with a dump lacks the marker, and the way back hangs.
+PUBLISHED = f"""SELECT CASE
+  WHEN NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}') THEN 'absent'
+  WHEN EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}'
+                AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate)) THEN 'incomplete'
+  WHEN EXISTS (
+    SELECT FROM (SELECT t.name FROM {APP_TABLES} t WHERE t.relkind = 'r' UNION ALL SELECT 'cutover.marker') want
+      FULL JOIN (SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_publication_tables
+                  WHERE pubname = '{PUBLICATION}') have USING (name)
+     WHERE want.name IS NULL OR have.name IS NULL) THEN 'incomplete'
+  ELSE 'present' END"""
+
+
+def subscription_name(source: str, target: str) -> str:
+    """The name of subscription and slot for one direction."""
+    return f"cut_{source}_{target}"
+
+
+@dataclass(frozen=True)
+class Publish(Command):
+    """Publishes every leaf table and the marker, or with `wanted` false nothing."""
+
+    database: Database
+    wanted: bool
+
+    def run(self, deadline: Deadline) -> None:
+        with self.database.open("publish") as session:
+            if not self.wanted:
+                session.run(f"DROP PUBLICATION IF EXISTS {PUBLICATION}")
+                return
+            tables = [name for (name,) in session.rows(f"SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' ORDER BY 1")]
+            leaves = ", ".join([*tables, "cutover.marker"])
+            if session.value(f"SELECT 1 FROM pg_publication WHERE pubname = '{PUBLICATION}'"):
+                session.run(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {leaves}")
+                session.run(f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert, update, delete, truncate')")
+            else:
+                session.run(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {leaves}")
+
+    def shell(self) -> str:
+        drop = f"DROP PUBLICATION IF EXISTS {PUBLICATION};"
+        if not self.wanted:
+            return self.database.psql(drop)
+        return self.database.psql(
+            f"""{drop}
+SELECT 'CREATE PUBLICATION {PUBLICATION} FOR TABLE ' || string_agg(name, ', ' ORDER BY name)
+  FROM (SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' UNION ALL SELECT 'cutover.marker') leaves \\gexec"""
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication(Step[str]):
+    """Publishes every table's leaves and the marker, so that the other side can follow.
+
+    Tables that are made afterwards are neither published nor fenced: do not run migrations until the cutover is over.
+    """
+
+    database: Database
+    standing: bool = True
+    settle: float = 15.0
+
+    @property
+    def resource(self) -> str:
+        return f"publication:{self.database.side}"
+
+    def observe(self) -> str:
+        with self.database.open("state") as session:
+            return str(session.value(PUBLISHED))
+
+    def commands(self, target: str) -> Sequence[Command]:
+        return (Publish(self.database, wanted=target == "present"),)
+
+    def check_shell(self) -> str:
+        return self.database.ask(PUBLISHED)
+
+
+@dataclass(frozen=True)
+class Subscribe(Command):
+    """Makes the subscription on `target` that follows `source`."""
+
+    source: Database
+    target: Database
+    copy: bool
+
+    def run(self, deadline: Deadline) -> None:
+        name = subscription_name(self.source.side, self.target.side)
+        with self.target.open("subscribe") as target, self.source.open("subscribe") as source:
+            if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
+                return
+            # A crash between slot and subscription leaves an orphan, which would keep WAL for ever.
+            source.run(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
+                [name],
+            )
+            dsn = target.value("SELECT quote_literal(%s::text)", [self.source.resolve()])
+            # Making a slot waits for every transaction that is open on the source.
+            target.run(
+                f"CREATE SUBSCRIPTION {name} CONNECTION {dsn} PUBLICATION {PUBLICATION} "
+                f"WITH (copy_data = {str(self.copy).lower()}, origin = none)",
+                timeout=deadline.remaining(),
+            )
+
+    def shell(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        drop_orphan = (
+            f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+            f"WHERE slot_name = '{name}' AND NOT active"
+        )
+        exists = self.target.ask(f"SELECT 1 FROM pg_subscription WHERE subname = '{name}'")
+        create = (
+            f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.source.variable}" <<\'SQL\'\n'
+            f"CREATE SUBSCRIPTION {name} CONNECTION :'source' PUBLICATION {PUBLICATION}\n"
+            f"  WITH (copy_data = {str(self.copy).lower()}, origin = none);\nSQL"
+        )
+        return f'if [ -z "$({exists})" ]; then\n{self.source.ask(drop_orphan)}\n{create}\nfi'
+
+
+@dataclass(frozen=True)
+class Unsubscribe(Command):
+    """Drops the subscription and its slot."""
+
+    source: Database
+    target: Database
+
+    def run(self, deadline: Deadline) -> None:
+        name = subscription_name(self.source.side, self.target.side)
+        backoff = Backoff(SystemClock(), first=0.05)
+        with self.target.open("unsubscribe") as target:
+            if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
+                target.run(f"ALTER SUBSCRIPTION {name} DISABLE")
+            while target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
+                try:
+                    target.run(f"DROP SUBSCRIPTION {name}", timeout=30.0)
+                except QueryFailed as error:
+                    # 55006: the slot is still active for a moment after the worker was told to stop
+                    if error.sqlstate not in ("55006", "08006") or deadline.expired:
+                        raise
+                    backoff.pause(deadline)
+        with self.source.open("unsubscribe") as source:
+            source.run(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
+                [name],
+            )
+
+    def shell(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        return self.target.psql(f"DROP SUBSCRIPTION IF EXISTS {name};")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription(Step[str]):
+    """Keeps the target following the source by logical replication, with the rows that exist copied first if `copy`.
+
+    Both directions stand at once with `origin = none`, so a change is never sent back to where it came from. The
+    reverse one makes the way back lossless: it follows green from the moment green takes its first write.
+    """
+
+    source: Database
+    target: Database
+    copy: bool
+    between: frozenset[str] = frozenset({"copying"})
+    standing: bool = True
+    settle: float = 6 * 3600.0
+
+    @property
+    def resource(self) -> str:
+        return f"subscription:{self.source.side}-{self.target.side}"
+
+    def observe(self) -> str:
+        with self.target.open("state") as session:
+            return str(session.value(self._question()))
+
+    def commands(self, target: str) -> Sequence[Command]:
+        if target == "absent":
+            return (Unsubscribe(self.source, self.target),)
+        return (Subscribe(self.source, self.target, self.copy),)
+
+    def check_shell(self) -> str:
+        return self.target.ask(self._question())
+
+    def _question(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        return f"""SELECT CASE
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}') THEN 'absent'
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}' AND subenabled) THEN 'disabled'
+  WHEN EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                WHERE s.subname = '{name}' AND r.srsubstate <> 'r') THEN 'copying'
+  WHEN NOT EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                    WHERE s.subname = '{name}') THEN 'copying'
+  ELSE 'following' END"""

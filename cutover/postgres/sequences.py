@@ -1,0 +1,36 @@
+"""Sequences do not replicate: inside the fence they are set on the other side, with a margin, in one statement."""
+
+from cutover.postgres.session import Session
+
+READ = """SELECT format('%I.%I', schemaname, sequencename), last_value, increment_by, start_value, min_value, max_value,
+       has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'SELECT')
+  FROM pg_sequences WHERE schemaname <> 'cutover' ORDER BY 1"""
+
+SET = "SELECT setval(n::regclass, v, called) FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS u(n, v, called)"
+
+
+class SequenceUnreadable(Exception):
+    """A sequence may not be read, so where it stands is not known."""
+
+
+def copy_sequences(source: Session, target: Session, margin: int) -> int:
+    """Sets each sequence of `target` `margin` increments past `source`; returns how many there are.
+
+    The statement commits synchronously, which also makes everything that was applied before it durable: rows that are
+    visible after replication are not yet on disk.
+    """
+    names: list[str] = []
+    values: list[int] = []
+    called: list[bool] = []
+    for name, last, increment, start, low, high, readable in source.rows(READ):
+        if not readable:  # last_value NULL would then mean "may not look", not "never used"
+            raise SequenceUnreadable(f"sequence {name} on {source.side} may not be read by this role")
+        names.append(name)
+        values.append(start if last is None else min(max(last + margin * increment, low), high))
+        called.append(last is not None)
+    target.run("SET synchronous_commit = on")
+    if names:
+        target.run(SET, [names, values, called])
+    else:
+        target.run("UPDATE cutover.fencing SET hi = hi")
+    return len(names)

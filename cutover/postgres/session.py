@@ -1,0 +1,125 @@
+"""Sessions on one side's database: bounded in time, recognisable by name, and unable to write in a dry-run."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from cutover.core.errors import CutoverError, Unreachable
+from cutover.postgres.watchdog import watchdog
+
+CONNECT = 5.0
+QUERY = 10.0
+APPLICATION = "cutover"  # the fence sends every other session away, so our names begin with this
+
+Params = Sequence[Any] | Mapping[str, Any] | None
+
+
+class QueryFailed(CutoverError):
+    """The server refused a statement; `sqlstate` is its SQLSTATE code."""
+
+    def __init__(self, message: str, sqlstate: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class Session:
+    """An autocommit connection on which every call has a deadline; raises Unreachable and QueryFailed."""
+
+    def __init__(self, side: str, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self.side = side
+        self._connection = connection
+
+    def rows(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> list[tuple[Any, ...]]:
+        """The rows of one statement (or of the last of several, when there are no parameters)."""
+        fired: list[bool] = []
+        try:
+            with watchdog.limit(self._connection.fileno(), timeout, fired):
+                cursor = self._connection.execute(sql, params)
+                found = cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise self._explained(error, timeout, bool(fired)) from error
+        return found
+
+    def run(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> None:
+        self.rows(sql, params, timeout=timeout)
+
+    def value(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> Any:
+        """The first column of the first row, None when there is no row."""
+        found = self.rows(sql, params, timeout=timeout)
+        return found[0][0] if found else None
+
+    @property
+    def pid(self) -> int:
+        return self._connection.info.backend_pid
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _explained(self, error: psycopg.Error, timeout: float, fired: bool) -> CutoverError:
+        if fired:
+            return Unreachable(f"{self.side}: no answer within {timeout:g} s")
+        if error.sqlstate is None or self._connection.closed:
+            return Unreachable(f"{self.side}: {str(error).strip()}")
+        return QueryFailed(f"{self.side}: {str(error).strip()} (SQLSTATE {error.sqlstate})", error.sqlstate)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One side: `variable` names the shell variable that holds its connection string, `resolve` reads the string.
+
+    Nothing is opened before `open` is called. `read_only` sessions cannot write (dry-run).
+    """
+
+    side: str
+    variable: str
+    resolve: Callable[[], str] = field(repr=False, compare=False)
+    read_only: bool = field(default=False, compare=False)
+
+    @contextmanager
+    def open(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Iterator[Session]:
+        """A session for the body; raises Unreachable when the server does not answer within 5 s."""
+        session = self.connect(purpose, settings=settings)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def connect(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Session:
+        """A session that the caller closes."""
+        options = {
+            # Our own sessions must write on a fenced side, whose default is read-only; a dry-run's never do.
+            "default_transaction_read_only": "on" if self.read_only else "off",
+            "lock_timeout": "5s",
+            "search_path": "pg_catalog",
+            **(settings or {}),
+        }
+        try:
+            connection = psycopg.connect(
+                conninfo.make_conninfo(
+                    self.resolve(),
+                    application_name=f"{APPLICATION} {purpose}".strip(),
+                    connect_timeout=int(CONNECT),
+                    options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+                ),
+                autocommit=True,
+                prepare_threshold=None,
+            )
+        except psycopg.Error as error:
+            raise Unreachable(f"{self.side}: {str(error).strip()}") from error
+        return Session(self.side, connection)
+
+    def psql(self, sql: str) -> str:
+        """The statements as a shell command that a person can paste."""
+        return (
+            f"PGOPTIONS='-c default_transaction_read_only=off' psql \"${self.variable}\" "
+            f"-X -q -v ON_ERROR_STOP=1 <<'SQL'\n{sql.strip()}\nSQL"
+        )
+
+    def ask(self, sql: str) -> str:
+        """A question as a shell command; prints bare values."""
+        return f'psql "${self.variable}" -X -A -t -c {shlex.quote(" ".join(sql.split()))}'

@@ -1,0 +1,65 @@
+"""Which side accepts writes: read from the databases' own catalogs, never from a file."""
+
+from dataclasses import dataclass
+
+from cutover.postgres.session import Database, Session
+
+FENCE = "zz_cutover_fence"
+
+# Every list (kit, publication, lock, state) comes from this one query, so they cannot disagree.
+APP_TABLES = """(SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind, c.relispartition, c.relreplident
+   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+    AND n.nspname <> 'information_schema' AND n.nspname <> 'cutover' AND n.nspname !~ '^pg_')"""
+
+STATE = f"""SELECT CASE WHEN count(g.oid) = 0 THEN 'unprepared'
+            WHEN bool_and(coalesce(g.tgenabled = 'O', false)) THEN 'fenced'
+            WHEN bool_and(coalesce(g.tgenabled = 'D', false)) THEN 'open'
+            ELSE 'partial' END AS state,
+       coalesce(array_agg(t.name ORDER BY t.name) FILTER (WHERE g.oid IS NULL OR g.tgenabled NOT IN ('O', 'D')), '{{}}'),
+       EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+                WHERE d.datname = current_database() AND s.setrole = 0
+                  AND 'default_transaction_read_only=on' = ANY (s.setconfig)) AS read_only_default
+FROM {APP_TABLES} t LEFT JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' AND NOT g.tgisinternal"""
+
+
+@dataclass(frozen=True)
+class SideState:
+    """One side's fence: `state` is unprepared, open, fenced or partial; `odd` names the tables that differ."""
+
+    state: str
+    odd: tuple[str, ...] = ()
+    read_only_default: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the read-only default agrees with the triggers, which are the truth."""
+        return self.read_only_default == (self.state == "fenced")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The fences of both sides; (open, open) and partial states are never ours."""
+
+    blue: str
+    green: str
+
+    def __str__(self) -> str:
+        return f"blue {self.blue}, green {self.green}"
+
+
+BEFORE = Sides("open", "fenced")
+COMMITTED = Sides("fenced", "fenced")
+SWITCHED = Sides("fenced", "open")
+
+
+def side_state(session: Session) -> SideState:
+    """The state of the session's side."""
+    state, odd, default = session.rows(STATE)[0]
+    return SideState(state, tuple(odd), default)
+
+
+def read_sides(blue: Database, green: Database) -> Sides:
+    """Both sides' states; raises Unreachable."""
+    with blue.open("state") as b, green.open("state") as g:
+        return Sides(side_state(b).state, side_state(g).state)

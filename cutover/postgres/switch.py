@@ -1,0 +1,218 @@
+"""The switch: the transaction that fences the source is the commit point, and then the target is opened.
+
+Before its COMMIT, death of this process gives the source its writes back (the server rolls back, at the latest after
+the dead-man timeout); after it one rolls forward. Going back is the same code with the sides swapped.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from cutover.core.clock import Deadline
+from cutover.core.errors import CutoverError, LeaseLost
+from cutover.core.killpoint import reached
+from cutover.core.step import Command
+from cutover.postgres import marker, sequences
+from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.reaper import Reaper
+from cutover.postgres.session import Database, Session
+from cutover.postgres.sides import APP_TABLES, FENCE, side_state
+from cutover.postgres.switch_script import script
+
+SEND_AWAY = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+   AND application_name !~ '^cutover'"""
+
+
+class SwitchRefused(CutoverError):
+    """The switch gave up before its commit point; the source accepts writes again."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Times in seconds: `dead_man` until the server ends a silent fence transaction, `lock_timeout`, `catch_up`."""
+
+    dead_man: float = 10.0
+    lock_timeout: float = 5.0
+    catch_up: float = 5.0
+    sequence_margin: int = 1000
+    validate_changed: bool = True
+
+
+@dataclass(frozen=True)
+class Switch(Command):
+    """Moves writes from `source` to `target`; `token` is the fencing token of whoever may do that now."""
+
+    kill_points: ClassVar[tuple[str, ...]] = (
+        "switch: connected",
+        "switch: locked",
+        "switch: marked",
+        "switch: caught up",
+        "switch: compared",
+        "switch: sequences set",
+        "switch: fenced, not committed",
+        "switch: committed",
+        "switch: open, not committed",
+        "switch: opened",
+        "switch: old sessions sent away",
+    )
+
+    source: Database
+    target: Database
+    fence: Fence
+    token: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
+
+    def run(self, deadline: Deadline) -> None:
+        with ExitStack() as stack:
+            hands = _Hands(self.source, self.target, stack)  # everything is connected before anything is fenced
+            reached("switch: connected")
+            source, target = side_state(hands.fence).state, side_state(hands.open).state
+            timings: dict[str, float] = {}
+            began = time.monotonic()
+            if (source, target) == ("fenced", "open"):
+                return
+            if (source, target) == ("open", "fenced"):
+                began = self._fence(hands, deadline, timings)
+            elif (source, target) != ("fenced", "fenced"):
+                raise SwitchRefused(f"{self.source.side} is {source}, {self.target.side} is {target}: not ours to switch")
+            self._open(hands, timings)
+            timings["pause"] = time.monotonic() - began
+            hands.look.run(SEND_AWAY)
+            reached("switch: old sessions sent away")
+            hands.open.run(
+                "INSERT INTO cutover.switches (source, timings) VALUES (%s, %s)",
+                [self.source.side, json.dumps({name: round(s * 1000, 1) for name, s in timings.items()})],
+            )
+
+    def _fence(self, hands: "_Hands", deadline: Deadline, timings: dict[str, float]) -> float:
+        """Everything up to the commit point, in one open transaction; returns when the pause began."""
+        fence, dead_man = hands.fence, self.fence.dead_man
+        lap = _Laps(timings)
+        try:
+            # The dead-man switch: if we die or hang, the server rolls back and the source accepts writes again.
+            fence.run(f"SET idle_in_transaction_session_timeout = '{int(dead_man * 1000)}ms'")
+            tables = ", ".join(f"ONLY {name}" for (name,) in fence.rows(f"SELECT name FROM {APP_TABLES} t ORDER BY 1"))
+            changes = Changes(None, ())
+            if self.fence.validate_changed:
+                changes = Changes.since_baseline(hands.look, hands.arrive)
+            fence.run("BEGIN")
+            fence.run("SET LOCAL synchronous_commit = on")
+            fence.run(f"SET LOCAL lock_timeout = '{int(self.fence.lock_timeout * 1000)}ms'")
+            fence.run("SET LOCAL deadlock_timeout = '20s'")  # a deadlock then ends by the reaper, not by us
+            _check_token(fence, self.token())
+            began = lap.restart()
+            with Reaper(hands.reap_source, fence.pid) as reaper:
+                fence.run(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE", timeout=self.fence.lock_timeout + 1)
+            lap("lock")
+            timings["ended_sessions"] = reaper.ended / 1000
+            reached("switch: locked")
+            token = marker.write_marker(hands.look)
+            reached("switch: marked")
+            marker.await_marker(hands.arrive, token, deadline.within(self.fence.catch_up))
+            lap("catch_up")
+            reached("switch: caught up")
+            differing = compare_changed(hands.look, hands.arrive, changes)
+            if differing:
+                raise SwitchRefused("rows changed since the last validation differ: " + "; ".join(differing[:5]))
+            lap("validate")
+            reached("switch: compared")
+            # After the marker, because sequences follow rows; before the commit, because it makes the rows durable.
+            sequences.copy_sequences(hands.look, hands.arrive, self.fence.sequence_margin)
+            lap("sequences")
+            reached("switch: sequences set")
+            _set_triggers(fence, "ENABLE")
+            name = fence.value("SELECT format('%I', current_database())")
+            fence.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            seen = side_state(fence)
+            if seen.state != "fenced":
+                raise SwitchRefused(f"tables without the fence: {', '.join(seen.odd)} (made after the kit?)")
+            if deadline.expired:
+                raise SwitchRefused("the time budget ran out before the commit point")
+            reached("switch: fenced, not committed")
+        except BaseException:
+            fence.close()
+            raise
+        fence.run("COMMIT")  # an error here leaves the outcome open: the engine reads the state again
+        lap("commit")
+        reached("switch: committed")
+        return began
+
+    def _open(self, hands: "_Hands", timings: dict[str, float]) -> None:
+        lap = _Laps(timings)
+        session = hands.open
+        session.run("BEGIN")
+        try:
+            session.run("SET LOCAL synchronous_commit = on")
+            session.run(f"SET LOCAL lock_timeout = '{int(self.fence.lock_timeout * 1000)}ms'")
+            session.run("SET LOCAL deadlock_timeout = '20s'")
+            _check_token(session, self.token())
+            with Reaper(hands.reap_target, session.pid):
+                _set_triggers(session, "DISABLE")
+            # RESET, not "= off": that would outlive us and override the server's own value.
+            name = session.value("SELECT format('%I', current_database())")
+            session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            reached("switch: open, not committed")
+        except BaseException:
+            session.close()
+            raise
+        session.run("COMMIT")
+        lap("open")
+        reached("switch: opened")
+
+    def shell(self) -> str:
+        return script(
+            self.source.variable,
+            self.target.variable,
+            source_side=self.source.side,
+            dead_man=self.fence.dead_man,
+            lock_timeout=self.fence.lock_timeout,
+            catch_up=self.fence.catch_up,
+            margin=self.fence.sequence_margin,
+        )
+
+
+class _Hands:
+    """The sessions of one switch, all connected in parallel before the pause begins."""
+
+    def __init__(self, source: Database, target: Database, stack: ExitStack) -> None:
+        wanted = [(source, "fence"), (source, "look"), (source, "reap")] + [
+            (target, "arrive"),
+            (target, "open"),
+            (target, "reap"),
+        ]
+        sessions: list[Session] = []
+        for database, purpose in wanted:
+            sessions.append(stack.enter_context(database.open(purpose)))
+        self.fence, self.look, self.reap_source, self.arrive, self.open, self.reap_target = sessions
+
+
+def _check_token(session: Session, token: int) -> None:
+    if token and not session.rows("UPDATE cutover.fencing SET hi = %s WHERE hi <= %s RETURNING hi", [token, token]):
+        raise LeaseLost(f"{session.side} has seen a newer fencing token than {token}: somebody took over")
+
+
+def _set_triggers(session: Session, verb: str) -> None:
+    session.run(
+        f"""DO $$ DECLARE t regclass; BEGIN
+  FOR t IN SELECT tgrelid FROM pg_trigger WHERE tgname = '{FENCE}' AND NOT tgisinternal ORDER BY tgrelid::regclass::text LOOP
+    EXECUTE format('ALTER TABLE ONLY %s {verb} TRIGGER {FENCE}', t);
+  END LOOP; END $$"""
+    )
+
+
+class _Laps:
+    def __init__(self, timings: dict[str, float]) -> None:
+        self._timings = timings
+        self._last = time.monotonic()
+
+    def restart(self) -> float:
+        self._last = time.monotonic()
+        return self._last
+
+    def __call__(self, name: str) -> None:
+        now = time.monotonic()
+        self._timings[name] = now - self._last
+        self._last = now

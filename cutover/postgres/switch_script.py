@@ -1,0 +1,109 @@
+"""The switch as one self-contained bash script, for the runbook: what a person pastes when the program is not at hand."""
+
+from cutover.postgres.sides import APP_TABLES, FENCE, STATE
+
+_SCRIPT = r"""bash <<'CUTOVER'
+set -euo pipefail
+FROM="$@FROM@" TO="$@TO@"
+export PGOPTIONS='-c default_transaction_read_only=off -c search_path=pg_catalog' PGAPPNAME='cutover by hand'
+on() { psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"; }
+state() { on "$1" "$STATE" | cut -d'|' -f1; }
+STATE=$(cat <<'SQL'
+@STATE@
+SQL
+)
+triggers() { cat <<SQL
+DO \$do\$ DECLARE t regclass; BEGIN
+  FOR t IN SELECT tgrelid FROM pg_trigger WHERE tgname = '@FENCE@' AND NOT tgisinternal ORDER BY tgrelid::regclass::text LOOP
+    EXECUTE format('ALTER TABLE ONLY %s $1 TRIGGER @FENCE@', t);
+  END LOOP; END \$do\$;
+SQL
+}
+found="$(state "$FROM")/$(state "$TO")"
+echo "writing side / other side: $found"
+case "$found" in
+  fenced/open) echo 'already switched'; exit 0 ;;
+  fenced/fenced) echo 'fenced, not opened: opening the other side' ;;
+  open/fenced)
+    # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
+    coproc F { psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
+    say() {  # runs $1 in the fence session, prints its answer, fails when the session has ended
+      local line
+      printf '%s\n\\echo --end--\n' "$1" >&"${F[1]}"
+      while IFS= read -r -t 20 line <&"${F[0]}"; do [ "$line" = '--end--' ] && return 0; printf '%s\n' "$line"; done
+      echo "the fence session ended; nothing was switched" >&2; return 1
+    }
+    say "SET idle_in_transaction_session_timeout = '@DEAD_MAN@ms';"   # the dead-man switch
+    pid=$(say 'SELECT pg_backend_pid();')
+    tables=$(on "$FROM" "SELECT string_agg('ONLY ' || name, ', ' ORDER BY name) FROM @APP_TABLES@ t")
+    # The reaper ends whoever stands between us and the locks.
+    ( while sleep 0.05; do
+        on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
+                     WHERE a.backend_type <> 'logical replication worker'" >/dev/null || true
+      done ) & reaper=$!
+    trap 'kill $reaper 2>/dev/null || true' EXIT
+    say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '@LOCK@ms'; SET LOCAL deadlock_timeout = '20s';
+         LOCK TABLE $tables IN SHARE ROW EXCLUSIVE MODE;"
+    kill $reaper; wait $reaper 2>/dev/null || true
+    # Only a marker row that arrives proves that the other side has everything.
+    token=$(on "$FROM" "INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '@SIDE@') RETURNING token")
+    end=$(( $(date +%s) + @CATCH_UP@ ))
+    until [ -n "$(on "$TO" "SELECT 1 FROM cutover.marker WHERE token = '$token'")" ]; do
+      [ "$(date +%s)" -le "$end" ] || { echo 'the other side has not caught up; nothing was switched' >&2; exit 1; }
+    done
+    on "$FROM" "SELECT 'SET synchronous_commit = on; BEGIN;' UNION ALL
+      SELECT format('SELECT setval(%L, %s, %L);', format('%I.%I', schemaname, sequencename),
+        CASE WHEN last_value IS NULL THEN start_value
+             ELSE least(greatest(last_value::numeric + @MARGIN@ * increment_by, min_value), max_value) END, last_value IS NOT NULL)
+        FROM pg_sequences WHERE schemaname <> 'cutover' UNION ALL
+      SELECT 'UPDATE cutover.fencing SET hi = hi; COMMIT;'" | psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
+    say "$(triggers ENABLE)"
+    say "SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()) \\gexec"
+    fenced=$(say "$STATE;")
+    [ "${fenced%%|*}" = fenced ] || { echo "not every table is fenced: $fenced; nothing was switched" >&2; exit 1; }
+    say 'COMMIT;'   # the commit point: from here one goes forward
+    ;;
+  *) echo 'this is not a state that may be switched; nothing was touched' >&2; exit 1 ;;
+esac
+psql "$TO" -X -q -v ON_ERROR_STOP=1 <<SQL
+BEGIN;
+SET LOCAL synchronous_commit = on;
+$(triggers DISABLE)
+SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \gexec
+COMMIT;
+SQL
+# Old sessions of the side that wrote until now are sent away; their clients reconnect to the other side.
+on "$FROM" "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    AND application_name !~ '^cutover'" >/dev/null
+echo "writing side / other side: $(state "$FROM")/$(state "$TO")"
+CUTOVER"""
+
+
+def script(
+    source: str,
+    target: str,
+    *,
+    source_side: str,
+    dead_man: float,
+    lock_timeout: float,
+    catch_up: float,
+    margin: int,
+) -> str:
+    """The script for one direction; `source` and `target` are names of shell variables, times are in seconds."""
+    values = {
+        "FROM": source,
+        "TO": target,
+        "SIDE": source_side,
+        "STATE": STATE,
+        "APP_TABLES": APP_TABLES,
+        "FENCE": FENCE,
+        "DEAD_MAN": str(int(dead_man * 1000)),
+        "LOCK": str(int(lock_timeout * 1000)),
+        "CATCH_UP": str(max(1, round(catch_up))),
+        "MARGIN": str(margin),
+    }
+    text = _SCRIPT
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text

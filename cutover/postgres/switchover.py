@@ -1,0 +1,55 @@
+"""The switchover step: (blue, green) from open/fenced over fenced/fenced to fenced/open, and the same way back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from cutover.core.step import Command, Step
+from cutover.postgres.session import Database
+from cutover.postgres.sides import BEFORE, COMMITTED, STATE, SWITCHED, Sides, read_sides
+from cutover.postgres.switch import Fence, Switch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switchover(Step[Sides]):
+    """Moves writes to the other side, losing none.
+
+    One transaction locks every table of the writing side, waits until a marker row has arrived on the other side, sets
+    the sequences there, and then fences the writing side: its COMMIT is the point from which one goes forward. If the
+    program dies before it, the server rolls back and nothing has happened; between it and the opening of the other
+    side nobody can write, and `invoke resume` (or the supervisor by itself) opens it.
+    """
+
+    commit_point: ClassVar[bool] = True
+
+    blue: Database
+    green: Database
+    fence: Fence
+    token: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
+    before: Sides = BEFORE
+    after: Sides = SWITCHED
+    between: frozenset[Sides] = frozenset({COMMITTED})
+    settle: float = 20.0
+
+    @property
+    def resource(self) -> str:
+        return "writes"
+
+    def observe(self) -> Sides:
+        return read_sides(self.blue, self.green)
+
+    def commands(self, target: Sides) -> Sequence[Command]:
+        source, other = (self.blue, self.green) if target == SWITCHED else (self.green, self.blue)
+        return (Switch(source, other, self.fence, self.token),)
+
+    def committed(self, seen: Sides) -> bool:
+        return seen in (COMMITTED, self.after)
+
+    def evidence(self) -> Mapping[str, Any]:
+        opened = self.green if self.after == SWITCHED else self.blue
+        with opened.open("state") as session:
+            timings = session.value("SELECT timings FROM cutover.switches ORDER BY at DESC LIMIT 1")
+        return {"milliseconds": timings} if timings else {}
+
+    def check_shell(self) -> str:
+        return f"{self.blue.ask(STATE)}\n{self.green.ask(STATE)}"
