@@ -1,0 +1,41 @@
+"""Whether everything that a load balancer's listener forwards to can serve."""
+
+from dataclasses import dataclass
+
+from cutover.aws.alb import TargetsHealthy
+from cutover.aws.listener import Missing, find_listener
+from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError
+from cutover.core.clock import Deadline
+from cutover.core.gate import Check, Finding, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancerHealthy(Check):
+    """A name must not be pointed at a load balancer whose targets cannot answer: DNS does not fail over by itself."""
+
+    aws: Aws
+    load_balancer: str
+    port: int = 80
+
+    def look(self) -> Finding:
+        try:
+            listener = find_listener(self.aws, self.load_balancer, self.port, Deadline.after(OBSERVE_SECONDS))
+            groups = [name for name, weight in listener.weights().items() if weight]
+        except Missing as missing:
+            return Finding.failed(str(missing), "check the name in the environment file and the region")
+        except AwsError as error:
+            return Finding.blind(error.message)
+        if not groups:
+            return Finding.not_yet(f"{self.load_balancer}: its listener forwards to no target group")
+        found = [TargetsHealthy(aws=self.aws, group=group).look() for group in groups]
+        odd = [finding for finding in found if finding.verdict is not Verdict.PASS]
+        return odd[0] if odd else Finding.passed(f"{self.load_balancer}: " + "; ".join(f.seen for f in found))
+
+    def shell(self) -> str:
+        return (
+            f"for group in $({self.aws.shell()} elbv2 describe-target-groups --load-balancer-arn "
+            f'"$({self.aws.shell()} elbv2 describe-load-balancers --names {self.load_balancer} '
+            "--query 'LoadBalancers[0].LoadBalancerArn' --output text)\" --query 'TargetGroups[].TargetGroupArn' --output text); do\n"
+            f'  {self.aws.shell()} elbv2 describe-target-health --target-group-arn "$group" '
+            "--query 'TargetHealthDescriptions[].[Target.Id,Target.Port,TargetHealth.State]' --output text\ndone"
+        )

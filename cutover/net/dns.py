@@ -1,0 +1,113 @@
+"""What authoritative name servers answer: the only place where a changed TTL can be proved."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+
+from cutover.core.gate import Check, Finding
+
+QUERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one server said; `ttl` in seconds, None with the `reason` when the answer cannot be used."""
+
+    server: str
+    ttl: int | None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.server}: {self.reason or f'TTL {self.ttl}'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TtlVisible(Check):
+    """Only authoritative servers prove a TTL: at a resolver an old record that counts down looks just like a new one.
+
+    Every server of the zone is asked, because they take a change over one by one.
+    """
+
+    zone: str
+    record: str
+    record_type: str
+    wanted: int
+    exact: bool = False
+    servers: Callable[[], Sequence[str]] | None = None
+    """Gives host:port of each server when it is asked; without it the zone's own name servers are."""
+    servers_shell: str = "$SHOP_DNS_SERVERS"
+    """The same as the shell has it: host:port, separated by commas."""
+
+    def look(self) -> Finding:
+        try:
+            servers = tuple(self.servers()) if self.servers is not None else own_servers(self.zone)
+        except (dns.exception.DNSException, OSError) as error:
+            return Finding.blind(f"the name servers of {self.zone} are not known: {_line(error)}")
+        answers = [ask(server, self.record, self.record_type) for server in servers]
+        seen = "; ".join(map(str, answers)) or "no name server to ask"
+        told = f"{seen} (wanted {'' if self.exact else '≤ '}{self.wanted})"
+        if not answers or all(answer.reason.startswith("no answer") for answer in answers):
+            return Finding.blind(told, "are the name servers reachable from here (UDP and TCP)?")
+        if all(self._suits(answer) for answer in answers):
+            return Finding.passed(told)
+        return Finding.not_yet(told, "a change needs up to a minute to reach every authoritative server")
+
+    def _suits(self, answer: Answer) -> bool:
+        if answer.ttl is None:
+            return False
+        return answer.ttl == self.wanted if self.exact else answer.ttl <= self.wanted
+
+    def shell(self) -> str:
+        dig = "dig +norecurse +noall +answer +time=2 +tries=1"
+        asked = f"{quote(self.record)} {quote(self.record_type)}"
+        if self.servers is None:
+            return f'for server in $(dig +short NS {quote(self.zone)}); do {dig} "@$server" {asked}; done'
+        return (
+            f"echo \"{self.servers_shell}\" | tr , '\\n' | while read -r server; do"
+            f' {dig} "@${{server%:*}}" -p "${{server##*:}}" {asked}; done'
+        )
+
+
+def own_servers(zone: str) -> tuple[str, ...]:
+    """host:port of the zone's name servers as the system's resolver knows them."""
+    names = dns.resolver.resolve(zone, "NS", lifetime=2 * QUERY_SECONDS)
+    return tuple(sorted(f"{str(name.target).rstrip('.')}:53" for name in names))
+
+
+def ask(server: str, name: str, kind: str) -> Answer:
+    """One question without recursion to one server (host:port); over TCP when UDP is cut short. Never raises for an answer."""
+    host, _, port = server.rpartition(":")
+    query = dns.message.make_query(name, kind, flags=0, use_edns=True)
+    try:
+        address = _address(host.strip("[]"))
+        response, _ = dns.query.udp_with_fallback(query, address, timeout=QUERY_SECONDS, port=int(port))
+    except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
+        return Answer(server, None, f"no answer ({_line(error)})")
+    if response.rcode() != dns.rcode.NOERROR:
+        return Answer(server, None, dns.rcode.to_text(response.rcode()))
+    if not response.flags & dns.flags.AA:
+        return Answer(server, None, "not authoritative")
+    found = response.get_rrset(
+        response.answer, query.question[0].name, query.question[0].rdclass, dns.rdatatype.from_text(kind)
+    )
+    return Answer(server, found.ttl) if found is not None else Answer(server, None, f"no {kind} record")
+
+
+def _address(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return str(dns.resolver.resolve(host, "A", lifetime=QUERY_SECONDS)[0])
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
