@@ -60,6 +60,7 @@ class Leg:
     taken: tuple[str, ...]
     at: float
     cause: str = ""
+    half_done: tuple[str, ...] = ()
     outcome: str | None = None
 
 
@@ -67,14 +68,17 @@ class Leg:
 class Position:
     """Where a run stands: derived from its entries, never stored.
 
-    `done` are the forward items that hold now, `leg_done` the items finished in the present leg, `intent` the step with an
-    intent that was not answered, `failed` what failed in this leg (latched), `converged_at` when each step was last seen done.
+    `done` are the forward items that hold now, in the order in which they were last done; `kept` are those that an ended
+    way back left standing; `leg_done` the items finished in the present leg; `intent` the step with an intent that was not
+    answered (what it undoes is no longer `done`); `failed` what failed in this leg (latched); `converged_at` when each step
+    was last seen done.
     """
 
     run: str
     leg: Leg | None = None
     legs: tuple[Leg, ...] = ()
     done: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     leg_done: tuple[str, ...] = ()
     intent: str | None = None
     intent_undoes: tuple[str, ...] = ()
@@ -87,8 +91,12 @@ class Position:
     @property
     def taken(self) -> tuple[str, ...]:
         """The forward items that a way back has to look at: the done ones, and one whose intent is open."""
-        extra = tuple(n for n in (self.intent, *self.intent_undoes) if n and not n.endswith("-undo"))
-        return self.done + tuple(name for name in extra if name not in self.done)
+        return self.done + tuple(name for name in self.half_done if name not in self.done)
+
+    @property
+    def half_done(self) -> tuple[str, ...]:
+        """The forward items that an intent which was not answered is about."""
+        return tuple(n for n in (self.intent, *self.intent_undoes) if n and not n.endswith("-undo"))
 
     @property
     def under_way(self) -> bool:
@@ -104,6 +112,7 @@ class Journal:
         self.lease = lease
         self.run = run
         self._entries: list[Entry] = list(store.entries(run))
+        self._position = position_of(run, self._entries)
 
     def append(self, kind: str, **data: Any) -> Entry:
         """Adds one entry for this run; durable when it returns."""
@@ -111,6 +120,7 @@ class Journal:
         killpoint.reached(f"before {label}")
         entry = self._store.append(self.run, kind, data, self.lease)
         self._entries.append(entry)
+        self._position = _after(self._position, entry)
         killpoint.reached(f"after {label}")
         return entry
 
@@ -121,7 +131,7 @@ class Journal:
         return self._store.wishes(self.run)
 
     def position(self) -> Position:
-        return position_of(self.run, self._entries)
+        return self._position
 
 
 def position_of(run: str, entries: Iterable[Entry]) -> Position:
@@ -137,14 +147,17 @@ def _after(p: Position, entry: Entry) -> Position:
     match entry.kind:
         case "leg-started":
             leg = _leg(entry)
-            return replace(p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, hold_begun={}, phase=None, phase_entered={})
+            return replace(
+                p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, hold_begun={}, phase=None, phase_entered={}
+            )
         case "phase-entered":
             return replace(p, phase=data["phase"], phase_entered={**p.phase_entered, data["phase"]: entry.at})
         case "phase-left":
             return replace(p, phase=None)
         case "intent":
-            return replace(p, intent=data["step"], intent_undoes=tuple(data["undoes"]))
-        case "converged" | "skipped" | "passed":
+            undoes = tuple(data["undoes"])
+            return replace(p, intent=data["step"], intent_undoes=undoes, done=_without(p.done, undoes))
+        case "converged" | "skipped" | "passed" | "noted":
             return _item_done(p, entry)
         case "hold-begun":
             return replace(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
@@ -154,29 +167,34 @@ def _after(p: Position, entry: Entry) -> Position:
             return replace(p, failed={**p.failed, data["gate"]: data["seen"]})
         case "leg-ended" if p.leg is not None:
             ended = replace(p.leg, outcome=data["outcome"])
-            cleared = set(data.get("cleared", ()))
-            done = tuple(name for name in p.done if name not in cleared)
-            return replace(p, leg=ended, legs=(*p.legs[:-1], ended), phase=None, done=done)
+            cleared = data.get("cleared", ())
+            kept = (*_without(p.kept, p.done), *(name for name in p.done if name in cleared))
+            return replace(
+                p, leg=ended, legs=(*p.legs[:-1], ended), phase=None, done=_without(p.done, cleared), kept=kept
+            )
     return p
 
 
 def _item_done(p: Position, entry: Entry) -> Position:
     data = entry.data
     name = data.get("step") or data["gate"]
-    undoes = set(data.get("undoes", ()))
-    if undoes:
-        done = tuple(n for n in p.done if n not in undoes)
-    else:
-        done = p.done if name in p.done else (*p.done, name)
+    undoes = tuple(data.get("undoes", ()))
+    done = _without(p.done, undoes) if undoes else (*_without(p.done, (name,)), name)
     answered = p.intent is not None and (p.intent == name or p.intent in undoes)
     return replace(
         p,
         done=done,
+        kept=_without(p.kept, (name, *undoes)),
         leg_done=(*p.leg_done, name),
         intent=None if answered else p.intent,
         intent_undoes=() if answered else p.intent_undoes,
         converged_at={**p.converged_at, name: entry.at},
     )
+
+
+def _without(names: Iterable[str], gone: Iterable[str]) -> tuple[str, ...]:
+    gone = set(gone)
+    return tuple(name for name in names if name not in gone)
 
 
 def _leg(entry: Entry) -> Leg:
@@ -194,4 +212,5 @@ def _leg(entry: Entry) -> Leg:
         taken=tuple(data.get("taken", ())),
         at=entry.at,
         cause=data.get("cause", ""),
+        half_done=tuple(data.get("half_done", ())),
     )

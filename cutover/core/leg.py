@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from cutover.core.clock import Backoff, Clock, Deadline, Interrupt, SystemClock
 from cutover.core.errors import PlanChanged, Unreachable
-from cutover.core.gate import Gate
-from cutover.core.journal import Journal
+from cutover.core.gate import Gate, Policy
+from cutover.core.journal import Journal, Leg
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.step import Step
-from cutover.core.walk import Event, Listener, Walker
+from cutover.core.walk import Event, Listener, Walker, is_open, observed
 
 FORWARD, BACK = "forward", "back"
 
@@ -60,9 +60,7 @@ class Legs:
             self.walker.record("leg-resumed", who=self.who)
             return
         data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
-        self.walker.record(
-            "leg-started", direction=direction, plan=self.plan.name, digest=digest, who=self.who, **data
-        )
+        self.walker.record("leg-started", direction=direction, plan=self.plan.name, digest=digest, who=self.who, **data)
 
     def end(self, outcome: str, **data: Any) -> None:
         """Ends the leg under way, if there is one."""
@@ -124,15 +122,30 @@ class Legs:
         position = self.journal.position()
         finished = set(position.done) | set(position.leg_done)
         return any(
-            step.name in finished or (position.intent == step.name and step.committed(step.observe()))
+            step.name in finished or (is_open(position, step) and step.committed(observed(step)))
             for step in phase.items
             if isinstance(step, Step) and step.commit_point
         )
 
     def switched(self) -> bool:
         """Whether a step that changes the writing side has been taken in this run."""
-        done = self.journal.position().done
-        return any(step.name in done for step in self.plan.commit_steps())
+        taken = self.journal.position().taken
+        return any(step.name in taken for step in self.plan.commit_steps())
+
+    def inverse_of(self, leg: Leg) -> Plan:
+        """The plan that a way back walks, the same at every resume."""
+        return self.plan.inverse(leg.taken, to=leg.to, everything=leg.everything, half_done=leg.half_done)
+
+    def may_reopen(self, inverse: Plan, phase: Phase) -> bool:
+        """Whether a way back that stops inside `phase` of `inverse` leaves a side that had writes before, and has to have them again."""
+        if phase.overrun is not Policy.UNDO:
+            return False
+        return self.is_committed(self.plan.phase(phase.name)) and not self.is_committed(inverse.phase(phase.name))
+
+    def commit_ahead(self, inverse: Plan) -> bool:
+        """Whether the way back still has to change the writing side."""
+        finished = self.journal.position().leg_done
+        return any(step.name not in finished for step in inverse.commit_steps())
 
     def phase_before(self, name: str) -> str | None:
         """The name of the phase before `name`, None for the first."""

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
@@ -13,8 +14,10 @@ from typing import Any
 def plain(value: Any) -> Any:
     """`value` as JSON types only, the same for equal values; raises TypeError for anything without a plain form."""
     match value:
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | str():
             return value
+        case float():
+            return value if math.isfinite(value) else str(value)
         case Enum():
             return plain(value.value)
         case Decimal() | PurePath():

@@ -1,6 +1,6 @@
 """Phases and plans: what happens in which order, and the plan that goes back."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,13 +67,48 @@ class Plan:
         """The steps that change which side accepts writes."""
         return tuple(step for _, step in self.steps() if step.commit_point)
 
-    def inverse(self, taken: Collection[str], *, to: str | None = None, everything: bool = False) -> "Plan":
+    def pending(self, done: Sequence[str]) -> frozenset[str]:
+        """The names of the items that are still to do, given those `done` in the order in which they were last done.
+
+        A gate counts again when a step ahead of it was taken after it, or is to do: its answer was about another world.
+        """
+        at = {name: number for number, name in enumerate(done)}
+        names: set[str] = set()
+        newest = -1
+        for _, item in self.walk():
+            mine = at.get(item.name, len(done))
+            if mine == len(done) or (isinstance(item, Gate) and mine < newest):
+                names.add(item.name)
+            if isinstance(item, Step):
+                newest = max(newest, mine)
+        return frozenset(names)
+
+    def names_until(self, until: str | None) -> tuple[str, ...]:
+        """The names of the items up to the end of phase `until` (of all phases when it is None); raises PlanError."""
+        last = self.phase(until) if until is not None else self.phases[-1]
+        names: list[str] = []
+        for phase in self.phases:
+            names += [item.name for item in phase.items]
+            if phase.name == last.name:
+                break
+        return tuple(names)
+
+    def inverse(
+        self,
+        taken: Collection[str],
+        *,
+        to: str | None = None,
+        everything: bool = False,
+        half_done: Collection[str] = (),
+    ) -> "Plan":
         """The plan that takes back `taken` (names of items), newest first, down to the end of phase `to`.
 
-        Standing work stays unless `everything`; neighbouring moves of one resource become one; gates stay only with
+        Standing work stays unless `everything`, or when it is among the `half_done`; neighbouring moves of one resource become one; gates stay only with
         their face for the way back. Raises PointOfNoReturn when a one-way step was taken.
         """
-        backward = list(_inverted(self, taken, stop_after=self.phase(to).name if to else None, everything=everything))
+        stop_after = self.phase(to).name if to else None
+        standing = {step.name for _, step in self.steps() if step.standing and step.name not in half_done}
+        backward = list(_inverted(self, taken, stop_after=stop_after, stays=set() if everything else standing))
         merged = _merge_lanes(backward)
         phases: list[Phase] = []
         for phase, item in merged:
@@ -156,7 +191,7 @@ def _states_chain(plan: Plan) -> None:
 
 
 def _inverted(
-    plan: Plan, taken: Collection[str], *, stop_after: str | None, everything: bool
+    plan: Plan, taken: Collection[str], *, stop_after: str | None, stays: Collection[str]
 ) -> Iterator[tuple[Phase, Item]]:
     for phase in reversed(plan.phases):
         if phase.name == stop_after:
@@ -170,7 +205,7 @@ def _inverted(
                     yield phase, back
             elif item.one_way:
                 raise PointOfNoReturn(f"{item.name} was taken on purpose and has no way back: {item.why()}")
-            elif everything or not item.standing:
+            elif item.name not in stays:
                 yield phase, item.inverse()
 
 

@@ -1,36 +1,33 @@
 """A run: walks a plan forward and back over a journal, from wherever the journal says it stands."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from cutover.core.back import REOPENED, RETRYABLE, UNDO, UNDO_CAUSES, Back
 from cutover.core.clock import Backoff, Deadline
 from cutover.core.errors import (
     BudgetOverrun,
     CutoverError,
     GateFailed,
-    Interrupted,
-    NotConverged,
+    PointOfNoReturn,
     Refused,
     RollbackIncomplete,
     RolledBack,
-    StepFailed,
-    Unreachable,
     Waiting,
 )
 from cutover.core.gate import Gate, Policy
-from cutover.core.leg import BACK, FORWARD, Legs
-from cutover.core.plan import Item, Phase, Plan
+from cutover.core.journal import Position
+from cutover.core.leg import BACK, FORWARD
+from cutover.core.plan import Item, Phase
+from cutover.core.step import Step
 from cutover.core.walk import GuardTripped, InterruptRequested
-
-RETRYABLE = (StepFailed, NotConverged, Unreachable)
-UNDO_CAUSES = ("undo", "way back failed")
 
 
 @dataclass
-class Run(Legs):
+class Run(Back):
     """Walks its plan: `forward`, `back`, `resume`, and `recover` for the supervisor."""
 
     _finish_by: Deadline | None = field(default=None, init=False)
-    _stop_after_phase: bool = field(default=False, init=False)
+    _raise_after_phase: CutoverError | None = field(default=None, init=False)
 
     # --- forward -----------------------------------------------------------------------------------------------
 
@@ -42,8 +39,10 @@ class Run(Legs):
         """
         position = self.journal.position()
         under_way = position.under_way and position.leg is not None and position.leg.direction == FORWARD
-        if not under_way and set(self._names_until(until)) <= set(position.done):
+        wanted = self.plan.names_until(until)
+        if not position.under_way and self.plan.pending(position.done).isdisjoint(wanted):
             return "nothing"
+        self._answer_merged_undo(position)
         self.begin(FORWARD, resumed=under_way, until=until, cause=cause)
         try:
             for phase in self.plan.phases:
@@ -56,34 +55,43 @@ class Run(Legs):
         self.end(outcome)
         return outcome
 
-    def _names_until(self, until: str | None) -> list[str]:
-        names: list[str] = []
-        for phase in self.plan.phases:
-            names += [item.name for item in phase.items]
-            if phase.name == until:
-                return names
-        if until is not None:
-            self.plan.phase(until)  # raises, naming the known phases
-        return names
+    def _answer_merged_undo(self, position: Position) -> None:
+        """Ends a half-done move back over several steps, whose states no single step forward would know."""
+        leg = position.leg
+        if leg is None or len(position.intent_undoes) < 2:
+            return
+        inverse = self.inverse_of(leg)
+        for _, step in inverse.steps():
+            if step.name == position.intent:
+                self.walker.take(step)
 
     def _walk_phase(self, phase: Phase) -> None:
-        done = self.journal.position().done
-        todo = [item for item in phase.items if item.name not in done]
+        pending = self.plan.pending(self.journal.position().done)
+        todo = [item for item in phase.items if item.name in pending]
         if not todo:
             return
-        self._finish_by, self._stop_after_phase = None, False
+        self._finish_by, self._raise_after_phase = None, None
+        self.walker.guards = self.plan.guards
         with self.entered(phase, holdable=True):
             while todo:
                 try:
                     self.do(todo[0])
                     todo.pop(0)
                 except CutoverError as error:
-                    self._in_phase(phase, todo[0], error)
-        if self._stop_after_phase:
-            raise InterruptRequested("interrupted")
+                    if self._in_phase(phase, todo[0], error):
+                        todo.pop(0)
+        if self._raise_after_phase is not None:
+            raise self._raise_after_phase
 
-    def _in_phase(self, phase: Phase, item: Item, error: CutoverError) -> None:
-        """Decides about an error inside a phase: returns to try the same item again, raises to leave the phase."""
+    def _in_phase(self, phase: Phase, item: Item, error: CutoverError) -> bool:
+        """Decides about an error inside a phase: True goes on with the next item, False tries the same again, or raises."""
+        if isinstance(item, Gate) and item.on_fail is Policy.NOTIFY and isinstance(error, GateFailed):
+            self.walker.record("noted", gate=item.name, seen=error.message)
+            return True
+        if isinstance(error, BudgetOverrun) and phase.overrun is Policy.NOTIFY:
+            self.walker.budget = None
+            self.walker.record("overrun", phase=phase.name, error=error.message)
+            return False
         if phase.overrun is not Policy.UNDO:
             raise error
         if not self.is_committed(phase):
@@ -95,38 +103,47 @@ class Run(Legs):
             self.walker.budget = None
             self.walker.record("overrun", phase=phase.name, committed=True)
         elif isinstance(error, InterruptRequested):
-            self._stop_after_phase = True
+            self._raise_after_phase = self._raise_after_phase or error
             self.walker.heed_interrupts = False
+        elif isinstance(error, GateFailed | GuardTripped):
+            # What it starts waits for the end of the window, or the writes would wait for a person.
+            if not isinstance(self._raise_after_phase, GateFailed | GuardTripped):
+                self._raise_after_phase = error
+            self.walker.guards = ()
+            return isinstance(error, GateFailed)
         elif isinstance(error, RETRYABLE) and not self._finish_by.expired:
             self.walker.budget = None
             self.walker.record("retrying", phase=phase.name, item=item.name, error=error.message)
             Backoff(self.clock, first=0.05).pause(self._finish_by)
         else:
             raise error
+        return False
 
     def _undo(self, phase: Phase, cause: CutoverError) -> None:
         self.walker.record("overrun", phase=phase.name, committed=False, error=cause.message)
         self.walker.heed_interrupts = False
-        self.back(reason=cause.message, cause="undo", to=self.phase_before(phase.name))
+        self.back(reason=cause.message, cause=UNDO, to=self.phase_before(phase.name))
         raise _Undone(phase.name, cause)
 
     def _forward_stopped(self, error: CutoverError) -> None:
         if isinstance(error, _Undone):
             if isinstance(error.cause, InterruptRequested):
-                raise self._interrupted(f"interrupted; {error.phase} was taken back and nothing was switched")
-            raise Refused(f"{error.phase} was taken back before its commit point; nothing was switched: {error.message}")
+                raise self.interrupted(f"interrupted; {error.phase} was taken back and nothing was switched")
+            raise Refused(
+                f"{error.phase} was taken back before its commit point; nothing was switched: {error.message}"
+            )
         if isinstance(error, InterruptRequested):
             self.end("interrupted")
-            raise self._interrupted("interrupted at a journal boundary")
+            raise self.interrupted("interrupted at a journal boundary")
         if isinstance(error, Waiting):
             self.end("waiting", error=error.message)
             raise error
         policy = self._policy(error)
         if policy is Policy.ROLLBACK:
-            self.back(reason=error.message, cause="policy")
+            self._turn_back(error, to=None)
             raise RolledBack(f"rolled back: {error.message}") from error
         if policy is Policy.PREVIOUS_PHASE and (before := self.phase_before(self.phase_name)):
-            self.back(reason=error.message, cause="policy", to=before)
+            self._turn_back(error, to=before)
             raise Waiting(f"went back to the end of {before}: {error.message}") from error
         self.end("stopped", error=error.message)
         if policy in (Policy.HOLD, Policy.FREEZE):
@@ -134,6 +151,13 @@ class Run(Legs):
         if isinstance(error, GateFailed) and not self.switched():
             raise Refused(error.message) from error
         raise error
+
+    def _turn_back(self, error: CutoverError, *, to: str | None) -> None:
+        try:
+            self.back(reason=error.message, cause="policy", to=to)
+        except PointOfNoReturn as wall:
+            self.end("stopped", error=error.message)
+            raise wall from error
 
     def _policy(self, error: CutoverError) -> Policy:
         if isinstance(error, GuardTripped):
@@ -145,113 +169,17 @@ class Run(Legs):
             return next((gate.on_fail for gate in gates if error.message.startswith(f"{gate.name}: ")), Policy.STOP)
         return Policy.STOP
 
-    def _interrupted(self, message: str) -> Interrupted:
-        return Interrupted(message, signal_number=self.interrupt.signal_number or 2)
-
-    # --- back --------------------------------------------------------------------------------------------------
-
-    def back(self, *, reason: str, to: str | None = None, everything: bool = False, cause: str = "asked") -> str:
-        """Takes back what was taken, down to the end of phase `to`; returns `rolled-back` or `undone`.
-
-        A way back that is under way is gone on with. Each step is retried until `patience` has run out; then
-        RollbackIncomplete lists the commands that remain.
-        """
-        position = self.journal.position()
-        leg = position.leg
-        taken = position.taken
-        resumed = leg is not None and position.under_way and leg.direction == BACK
-        if resumed and leg is not None:
-            taken, to, everything, cause = leg.taken, leg.to, leg.everything, leg.cause
-        inverse = self.plan.inverse(taken, to=to, everything=everything)
-        self.begin(BACK, resumed=resumed, to=to, reason=reason, everything=everything, cause=cause, taken=taken)
-        patience = Deadline.after(self.patience, self.clock)
-        complaints: list[str] = []
-        try:
-            for phase in inverse.phases:
-                self._walk_back(inverse, phase, patience, complaints)
-        except CutoverError as error:
-            self._back_stopped(inverse, error)
-        self.end("undone" if to else "rolled-back", cleared=self._names_after(to), complaints=complaints)
-        if complaints:
-            raise RollbackIncomplete(
-                "everything was taken back, but checking the result failed:\n  " + "\n  ".join(complaints)
-            )
-        return "undone" if to else "rolled-back"
-
-    def _walk_back(self, inverse: Plan, phase: Phase, patience: Deadline, complaints: list[str]) -> None:
-        finished = self.journal.position().leg_done
-        todo = [item for item in phase.items if item.name not in finished]
-        if not todo:
-            return
-        with self.entered(phase, holdable=False, fresh_budget=True):
-            while todo:
-                try:
-                    self.do(todo[0])
-                except RETRYABLE as error:
-                    if patience.expired:
-                        raise
-                    self.walker.record("retrying", phase=phase.name, item=todo[0].name, error=error.message)
-                    Backoff(self.clock, first=0.1).pause(patience)
-                    continue
-                except GateFailed as error:
-                    if self._commit_ahead(inverse):
-                        raise
-                    # Nothing is gained by leaving the rest undone: what was found is reported at the end.
-                    complaints.append(error.message)
-                except BudgetOverrun:
-                    if phase.overrun is Policy.UNDO and self._commit_ahead(inverse) and not self.is_committed(phase):
-                        raise
-                    self.walker.budget = None
-                    continue
-                todo.pop(0)
-
-    def _commit_ahead(self, inverse: Plan) -> bool:
-        finished = self.journal.position().leg_done
-        return any(step.name not in finished for step in inverse.commit_steps())
-
-    def _back_stopped(self, inverse: Plan, error: CutoverError) -> None:
-        if isinstance(error, InterruptRequested):
-            self.end("interrupted")
-            raise self._interrupted("interrupted on the way back, at a journal boundary")
-        finished = self.journal.position().leg_done
-        remaining = [
-            f"# {step.name}\n{command.shell()}"
-            for _, step in inverse.steps()
-            if step.name not in finished
-            for command in step.commands(step.after)
-        ]
-        phase = next((p for p in inverse.phases if p.name == self.phase_name), None)
-        if phase is not None and phase.overrun is Policy.UNDO and not self.is_committed(phase):
-            self._reopen(phase.name, error)
-        self.end("incomplete", error=error.message)
-        raise RollbackIncomplete(
-            f"the way back stopped: {error.message}\nthese commands remain, in this order:\n" + "\n".join(remaining)
-        ) from error
-
-    def _reopen(self, phase_name: str, error: CutoverError) -> None:
-        """Finishes the window forward again, so that the side which still serves accepts writes."""
-        try:
-            self.begin(FORWARD, resumed=False, until=phase_name, cause="way back failed")
-            self._walk_phase(self.plan.phase(phase_name))
-            self.end("reopened")
-        except CutoverError as second:
-            self.end("stopped", error=second.message)
-            raise RollbackIncomplete(
-                f"the way back stopped ({error.message}), and so did reopening the window ({second.message})"
-            ) from second
-
-    def _names_after(self, to: str | None) -> list[str]:
-        kept = set(self._names_until(to)) if to else set()
-        return [item.name for _, item in self.plan.walk() if item.name not in kept]
-
     # --- resume and recovery -----------------------------------------------------------------------------------
 
     def resume(self, *, until: str | None = None) -> str:
         """Goes on with what was under way, in the direction in which it went."""
-        leg = self.journal.position().leg
-        if leg is not None and leg.direction == BACK and leg.outcome not in ("rolled-back", "undone"):
+        legs = [leg for leg in self.journal.position().legs if leg.cause != REOPENED]
+        leg = legs[-1] if legs else None
+        if leg is None or leg.outcome == "rolled-back":
+            return "nothing"
+        if leg.direction == BACK and leg.outcome != "undone":
             return self.back(reason=leg.reason, to=leg.to, everything=leg.everything, cause=leg.cause)
-        return self.forward(until=until)
+        return self.forward(until=until or (leg.until if leg.direction == FORWARD else None))
 
     def recover(self, phase_name: str) -> str:
         """For the supervisor: ends a phase whose worker died; past the commit point forward, before it back.
@@ -270,14 +198,31 @@ class Run(Legs):
             self.forward(until=phase_name)
             return "finished"
         if leg.direction == FORWARD:
-            self.back(reason="the worker died inside the window", cause="undo", to=self.phase_before(phase_name))
+            self.back(reason="the worker died inside the window", cause=UNDO, to=self.phase_before(phase_name))
             return "undone"
-        if leg.to is not None:
-            self.back(reason=leg.reason)
+        if leg.cause == UNDO:
+            self.back(reason=leg.reason, to=leg.to, cause=UNDO)
             return "undone"
-        inverse = self.plan.inverse(leg.taken, everything=leg.everything)
-        self._walk_back(inverse, inverse.phase(phase_name), Deadline.after(self.patience, self.clock), [])
+        inverse = self.inverse_of(leg)
+        self.phase_name, self.walker.guards = phase_name, ()
+        try:
+            self.walk_back(inverse, inverse.phase(phase_name), Deadline.after(self.patience, self.clock), [])
+        except CutoverError as error:
+            self.back_stopped(inverse, error)
         return "finished"
+
+    def reopen(self, phase_name: str, error: CutoverError) -> None:
+        """Finishes the window forward again, so that the side which still serves accepts writes."""
+        try:
+            self.begin(FORWARD, resumed=False, until=phase_name, cause=REOPENED)
+            phase = self.plan.phase(phase_name)
+            self._walk_phase(replace(phase, items=tuple(item for item in phase.items if isinstance(item, Step))))
+            self.end("reopened")
+        except CutoverError as second:
+            self.end("stopped", error=second.message)
+            raise RollbackIncomplete(
+                f"the way back stopped ({error.message}), and so did reopening the window ({second.message})"
+            ) from second
 
 
 class _Undone(CutoverError):

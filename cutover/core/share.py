@@ -17,7 +17,7 @@ class Share:
         object.__setattr__(self, "percent", exact)
 
     @classmethod
-    def of(cls, percent: int | float | str | Decimal) -> "Share":
+    def of(cls, percent: float | str | Decimal) -> "Share":
         return cls(Decimal(str(percent)))
 
     @classmethod

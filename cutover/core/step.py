@@ -2,9 +2,9 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from cutover.core.clock import Deadline
 
@@ -71,6 +71,10 @@ class Step(ABC, Generic[S]):
     def committed(self, seen: S) -> bool:
         """Whether `seen` lies past this step's commit point (only asked where `commit_point` is set)."""
         return False
+
+    def evidence(self) -> Mapping[str, Any]:
+        """What else the record should keep once the step is done (timings, counts)."""
+        return {}
 
     def inverse(self) -> "Step[S]":
         """The way back: the same step with its states swapped."""

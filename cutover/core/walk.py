@@ -1,81 +1,32 @@
 """The engine rule: how one step is taken and how one gate is asked. DESIGN: observe, intend, run, observe, record."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.core import killpoint
-from cutover.core.clock import Backoff, Clock, Deadline, Interrupt
-from cutover.core.errors import (
-    BudgetOverrun,
-    CutoverError,
-    GateFailed,
-    NotConverged,
-    StepFailed,
-    Unexpected,
-    Unreachable,
-    Waiting,
-)
-from cutover.core.gate import Finding, Gate, Guard, Policy, Verdict
-from cutover.core.journal import Journal, Position
+from cutover.core.clock import Backoff, Deadline
+from cutover.core.errors import CutoverError, GateFailed, NotConverged, StepFailed, Unexpected, Unreachable
+from cutover.core.gate import Gate, Verdict
+from cutover.core.journal import Position
 from cutover.core.plain import plain, text
 from cutover.core.step import Step
+from cutover.core.watch import Event, GuardTripped, InterruptRequested, Listener, Watch, found, reason
 
-GUARD_PATIENCE = 10.0  # seconds that a guard may be blind before it counts as failed
-
-
-class InterruptRequested(CutoverError):
-    """The operator asked to stop; raised at a journal boundary only."""
-
-
-class GuardTripped(CutoverError):
-    """A guard failed; `policy` says what that starts."""
-
-    def __init__(self, message: str, policy: Policy) -> None:
-        super().__init__(message)
-        self.policy = policy
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something to show: a journal entry, or (kind `looking`) what a wait sees right now."""
-
-    kind: str
-    data: Mapping[str, Any]
-
-
-Listener = Callable[[Event], None]
+__all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Walker", "is_open", "observed"]
 
 
 @dataclass
-class Walker:
-    """Takes steps and asks gates for one run, and watches guards, holds, budgets and interrupts while it waits."""
+class Walker(Watch):
+    """Takes steps and asks gates for one run."""
 
-    journal: Journal
-    clock: Clock
-    interrupt: Interrupt
-    listen: Listener
-    guards: tuple[Guard, ...] = ()
-    budget: Deadline | None = None
-    holdable: bool = True
-    heed_interrupts: bool = True
-    _asked: dict[str, float] = field(default_factory=dict)
-    _blind_since: dict[str, float] = field(default_factory=dict)
-    _begun: dict[str, float] = field(default_factory=dict)
-
-    def record(self, kind: str, **data: Any) -> None:
-        """Appends to the journal and shows it."""
-        self.journal.append(kind, **data)
-        if "step" in data or "gate" in data:
-            self._begun[f"{kind}:{data.get('step') or data.get('gate')}"] = self.clock.monotonic()
-        self.listen(Event(kind, data))
+    _first_look: dict[str, float] = field(default_factory=dict)
 
     def take(self, step: Step[Any]) -> None:
         """Brings the step's resource to `after`, or raises with what was seen and what was wanted."""
         self.breathe()
         position = self.journal.position()
-        intended = _is_open(position, step)
-        deadline = self._deadline(step.settle)
+        intended = is_open(position, step)
+        deadline = self.deadline(step.settle)
         began = self.clock.monotonic()
         seen = self._observe(step, deadline)
         if seen == step.after and not intended:
@@ -84,6 +35,7 @@ class Walker:
         if not (seen == step.before or (intended and (seen == step.after or seen in step.between))):
             self._unexpected(step, seen, intended)
         commands = tuple(step.commands(step.after))
+        shells = [command.shell() for command in commands]
         self.record(
             "intent",
             step=step.name,
@@ -91,7 +43,7 @@ class Walker:
             before=plain(step.before),
             after=plain(step.after),
             seen=plain(seen),
-            commands=[command.shell() for command in commands],
+            commands=shells,
         )
         failure: Exception | None = None
         try:
@@ -99,23 +51,26 @@ class Walker:
                 killpoint.reached(f"before command {step.name}:{number}")
                 command.run(deadline)
                 killpoint.reached(f"after command {step.name}:{number}")
-        except Exception as error:  # any technology's exception: the outcome is unknown, so it is read back below
+        except Exception as error:  # noqa: BLE001 - any technology's exception: the outcome is unknown, so it is read back
             failure = error
-            self.record("command-failed", step=step.name, error=_reason(error))
+            self.record("command-failed", step=step.name, error=reason(error))
         seen = self._settle(step, deadline, failure)
         seconds = round(self.clock.monotonic() - began, 3)
-        self.record("converged", step=step.name, seen=plain(seen), undoes=list(step.undoes), seconds=seconds)
+        evidence = plain(step.evidence())
+        self.record(
+            "converged", step=step.name, seen=plain(seen), undoes=list(step.undoes), seconds=seconds, evidence=evidence
+        )
 
     def _observe(self, step: Step[Any], deadline: Deadline) -> Any:
         backoff = Backoff(self.clock)
         while True:
             try:
-                return step.observe()
+                return observed(step)
             except Unreachable as error:
-                self._looking(step.name, f"not reachable: {error.message}", deadline)
+                self.looking(step.name, f"not reachable: {error.message}", deadline)
+                self.breathe()
                 if deadline.expired:
                     raise
-            self.breathe()
             backoff.pause(deadline)
 
     def _settle(self, step: Step[Any], deadline: Deadline, failure: Exception | None) -> Any:
@@ -125,7 +80,7 @@ class Walker:
         deadline = deadline.within(1.0) if failure is not None else deadline
         while True:
             try:
-                seen = step.observe()
+                seen = observed(step)
             except Unreachable as error:
                 shown = f"not reachable: {error.message}"
                 if deadline.expired:
@@ -138,20 +93,23 @@ class Walker:
                     self._unexpected(step, seen, True)
                 if failure is not None and deadline.expired:
                     raise StepFailed(
-                        f"{step.name}: {_reason(failure)}; seen {text(seen)}, wanted {text(step.after)}"
+                        f"{step.name}: {reason(failure)}; seen {text(seen)}, wanted {text(step.after)}"
                     ) from failure
                 if deadline.expired:
+                    self.breathe()  # a deadline that the budget cut short is the budget's overrun, not the step's
                     raise NotConverged(
                         f"{step.name}: seen {text(seen)}, wanted {text(step.after)} within {step.settle:g} s"
                     )
-            self._looking(step.name, shown, deadline)
+            self.looking(step.name, shown, deadline)
             if failure is None:
                 self.breathe()
             backoff.pause(deadline)
 
     def _unexpected(self, step: Step[Any], seen: Any, intended: bool) -> None:
-        wanted = text(step.before) if not intended else " or ".join(
-            sorted({text(s) for s in (step.before, step.after, *step.between)})
+        wanted = (
+            text(step.before)
+            if not intended
+            else " or ".join(sorted({text(s) for s in (step.before, step.after, *step.between)}))
         )
         self.record("unexpected", step=step.name, seen=plain(seen), wanted=wanted)
         raise Unexpected(
@@ -165,11 +123,11 @@ class Walker:
         position = self.journal.position()
         if gate.name in position.failed:
             raise GateFailed(f"{gate.name}: failed before in this pass: {position.failed[gate.name]}")
-        deadline = self._deadline(gate.deadline + gate.hold)
+        deadline = self.deadline(gate.deadline + gate.hold)
         backoff = Backoff(self.clock)
         last = ""
         while True:
-            finding = gate.check.look()
+            finding = found(gate.check)
             if finding.verdict is Verdict.FAIL:
                 self.record("failed", gate=gate.name, seen=finding.seen, hint=finding.hint, data=plain(finding.data))
                 raise GateFailed(f"{gate.name}: {finding.seen}" + (f" ({finding.hint})" if finding.hint else ""))
@@ -186,14 +144,15 @@ class Walker:
                 if shown != last:
                     self.record("waiting", gate=gate.name, verdict=finding.verdict.value, seen=finding.seen)
                 last = shown
-                if finding.verdict is Verdict.INSUFFICIENT and gate.since is None:
+                if finding.verdict is Verdict.INSUFFICIENT:
                     self._break_hold(gate)
                 if deadline.expired:
+                    self.breathe()
                     raise GateFailed(
                         f"{gate.name}: not satisfied within {gate.deadline:g} s: {shown}"
                         + (f" ({finding.hint})" if finding.hint else "")
                     )
-            self._looking(gate.name, shown, deadline)
+            self.looking(gate.name, shown, deadline)
             self.breathe()
             backoff.pause()
 
@@ -201,83 +160,42 @@ class Walker:
         if gate.hold <= 0:
             return 0.0
         position = self.journal.position()
-        if gate.since is None and gate.name not in position.hold_begun:
-            self.record("hold-begun", gate=gate.name, seconds=gate.hold)
-            position = self.journal.position()
-        if gate.since is not None:
-            begun = position.converged_at.get(gate.since)
+        if gate.since is not None and gate.since in position.converged_at:
+            begun = position.converged_at[gate.since]
             marks = [f"converged:{gate.since}", f"skipped:{gate.since}"]
         else:
+            # A `since` that never converged gives no head start: the hold then counts from now.
+            if gate.name not in position.hold_begun:
+                self.record("hold-begun", gate=gate.name, seconds=gate.hold)
+                position = self.journal.position()
             begun = position.hold_begun[gate.name]
             marks = [f"hold-begun:{gate.name}"]
-        if begun is None:
-            return 0.0
-        elapsed = self.clock.now() - begun
-        # A wall clock that jumps ahead must not shorten a wait that this process itself has seen begin.
-        for mark in marks:
-            if mark in self._begun:
-                elapsed = min(elapsed, self.clock.monotonic() - self._begun[mark])
-        return gate.hold - elapsed
+        # A wall clock that jumps must neither shorten nor stretch a wait that this process itself has seen begin; a hold
+        # from an earlier process is known by wall time alone, but began no later than our first look at it.
+        now = self.clock.monotonic()
+        seen = [now - self._begun[mark] for mark in marks if mark in self._begun]
+        if seen:
+            return gate.hold - min(seen)
+        first = self._first_look.setdefault(f"{gate.name}:{begun}", now)
+        return gate.hold - max(self.clock.now() - begun, now - first)
 
     def _break_hold(self, gate: Gate) -> None:
         if gate.name in self.journal.position().hold_begun:
             self.record("hold-broken", gate=gate.name)
 
-    def breathe(self) -> None:
-        """What is looked at before every step and during every wait; raises what must stop the walk."""
-        if self.heed_interrupts and self.interrupt.signal_number is not None:
-            raise InterruptRequested("interrupted")
-        if self.holdable:
-            self._heed_wishes()
-        for guard in self.guards:
-            self._watch(guard)
-        if self.budget is not None and self.budget.expired:
-            raise BudgetOverrun("the time budget has run out")
 
-    def _heed_wishes(self) -> None:
-        wishes = self.journal.wishes()
-        if wishes and wishes[-1][0] == "hold":
-            wish = wishes[-1][1]
-            raise Waiting(f"held by {wish.get('who', 'somebody')}: {wish.get('reason') or 'no reason given'}")
-
-    def _watch(self, guard: Guard) -> None:
-        now = self.clock.monotonic()
-        if now - self._asked.get(guard.name, float("-inf")) < guard.every:
-            return
-        finding = guard.check.look()
-        self._asked[guard.name] = self.clock.monotonic()
-        if finding.verdict is Verdict.BLIND:
-            since = self._blind_since.setdefault(guard.name, now)
-            if now - since < GUARD_PATIENCE:
-                return
-        else:
-            self._blind_since.pop(guard.name, None)
-        if finding.verdict in (Verdict.FAIL, Verdict.BLIND):
-            self._trip(guard, finding)
-
-    def _trip(self, guard: Guard, finding: Finding) -> None:
-        self.record("guard-failed", guard=guard.name, policy=guard.policy.value, seen=finding.seen)
-        if guard.policy is not Policy.NOTIFY:
-            raise GuardTripped(f"guard {guard.name}: {finding.seen}", guard.policy)
-
-    def _deadline(self, seconds: float) -> Deadline:
-        deadline = Deadline.after(seconds, self.clock)
-        if self.budget is not None:
-            deadline = deadline.within(self.budget.remaining())
-        return deadline
-
-    def _looking(self, item: str, seen: str, deadline: Deadline) -> None:
-        self.listen(Event("looking", {"item": item, "seen": seen, "left": deadline.remaining()}))
-
-
-def _is_open(position: Position, step: Step[Any]) -> bool:
+def is_open(position: Position, step: Step[Any]) -> bool:
+    """Whether the intent that was not answered is this step's own, its inverse's, or that of a move which shares its way."""
     intent = position.intent
-    return intent is not None and (
-        intent == step.name or intent in step.undoes or step.name in position.intent_undoes
-    )
+    mine = {step.name, *step.undoes}
+    return intent is not None and not mine.isdisjoint((intent, *position.intent_undoes))
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, CutoverError):
-        return error.message
-    return f"{type(error).__name__}: {str(error).strip()}"
+def observed(step: Step[Any]) -> Any:
+    """What the step sees; anything raised on the way means that its state is not known: Unreachable."""
+    try:
+        return step.observe()
+    except CutoverError:
+        raise
+    except Exception as error:  # an adapter's leak must end as a foreseeable error, or a window would stay shut
+        raise Unreachable(f"{step.name}: {reason(error)}") from error

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cutover.core.clock import Clock, SystemClock
 from cutover.core.errors import CutoverError, LeaseHeld, LeaseLost
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
@@ -31,11 +33,13 @@ CREATE TABLE IF NOT EXISTS lease (
 INSERT OR IGNORE INTO lease VALUES (1, 0, NULL);
 CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS entries_kept BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_grow BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE seq >= NEW.seq)
+    BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
 
 
 class JournalBroken(CutoverError):
-    """The hash chain does not hold, or the file is not a journal."""
+    """The hash chain does not hold, the file is not a journal, or it cannot be read or written."""
 
 
 class SqliteState:
@@ -45,12 +49,14 @@ class SqliteState:
     started at another time. A holder on another host is never assumed dead; `unlock` with its lease id takes over.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         self.path = path
+        self._clock = clock or SystemClock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         os.chmod(path, 0o600)
         self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        self._one_at_a_time = threading.RLock()
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -70,7 +76,7 @@ class SqliteState:
             row = self._db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
             seq, prev = (row[0] + 1, row[1]) if row else (1, GENESIS)
             kept = json.loads(canonical(data))
-            at = time.time()
+            at = self._clock.now()
             seal = Entry.seal(seq, run, at, lease.token, kind, kept, prev)
             entry = Entry(seq, run, at, lease.token, kind, kept, prev, seal)
             self._db.execute(
@@ -83,7 +89,9 @@ class SqliteState:
         found: list[Entry] = []
         prev = GENESIS
         try:
-            rows = self._db.execute("SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq").fetchall()
+            rows = self._db.execute(
+                "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
+            ).fetchall()
             for number, row in enumerate(rows, start=1):
                 entry = Entry(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6], row[7])
                 seal = Entry.seal(entry.seq, entry.run, entry.at, entry.token, entry.kind, entry.data, entry.prev)
@@ -98,11 +106,13 @@ class SqliteState:
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         with self._transaction():
             self._db.execute(
-                "INSERT INTO wishes (run, at, kind, data) VALUES (?,?,?,?)", (run, time.time(), kind, canonical(data))
+                "INSERT INTO wishes (run, at, kind, data) VALUES (?,?,?,?)",
+                (run, self._clock.now(), kind, canonical(data)),
             )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        rows = self._db.execute("SELECT kind, data FROM wishes WHERE run = ? ORDER BY seq", (run,)).fetchall()
+        with self._readable():
+            rows = self._db.execute("SELECT kind, data FROM wishes WHERE run = ? ORDER BY seq", (run,)).fetchall()
         return [(kind, json.loads(data)) for kind, data in rows]
 
     # --- lease ---------------------------------------------------------------------------------------------------
@@ -149,18 +159,28 @@ class SqliteState:
             raise LeaseLost(f"our lease {lease.id} is void: {by} took over; nothing more is written by this process")
 
     def _lease_row(self) -> tuple[int, Lease | None]:
-        token, holder = self._db.execute("SELECT token, holder FROM lease").fetchone()
+        with self._readable():
+            token, holder = self._db.execute("SELECT token, holder FROM lease").fetchone()
         return token, Lease(**json.loads(holder)) if holder else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        with self._one_at_a_time, self._readable():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself rolls back on a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalBroken(f"{self.path}: {error}") from error
 
 
 def _may_be_alive(holder: Lease) -> bool:

@@ -1,0 +1,146 @@
+"""The way back: the inverse of what was taken, newest first, retried until it is done or a person is needed."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from cutover.core.clock import Backoff, Deadline
+from cutover.core.errors import (
+    BudgetOverrun,
+    CutoverError,
+    GateFailed,
+    Interrupted,
+    NotConverged,
+    RollbackIncomplete,
+    StepFailed,
+    Unreachable,
+)
+from cutover.core.gate import Policy
+from cutover.core.leg import BACK, Legs
+from cutover.core.plan import Phase, Plan
+from cutover.core.walk import InterruptRequested
+
+RETRYABLE = (StepFailed, NotConverged, Unreachable)
+UNDO, REOPENED = "undo", "way back failed"
+UNDO_CAUSES = (UNDO, REOPENED)
+
+
+@dataclass
+class Back(Legs, ABC):
+    """Walks the inverse of its plan."""
+
+    @abstractmethod
+    def reopen(self, phase_name: str, error: CutoverError) -> None:
+        """Finishes the window forward again, so that the side which still serves accepts writes."""
+
+    def back(self, *, reason: str, to: str | None = None, everything: bool = False, cause: str = "asked") -> str:
+        """Takes back what was taken, down to the end of phase `to`; returns `rolled-back` or `undone`.
+
+        A way back that is under way is gone on with. Each step is retried until `patience` has run out; then
+        RollbackIncomplete lists the commands that remain.
+        """
+        position = self.journal.position()
+        leg = position.leg
+        asked = (to, everything)
+        resumed = leg is not None and position.under_way and leg.direction == BACK
+        if resumed and leg is not None:
+            inverse, to, everything = self.inverse_of(leg), leg.to, leg.everything
+            self.begin(BACK, resumed=True)
+        else:
+            taken = (*position.taken, *position.kept) if everything else position.taken
+            half = position.half_done
+            inverse = self.plan.inverse(taken, to=to, everything=everything, half_done=half)
+            about = {"to": to, "reason": reason, "everything": everything, "cause": cause}
+            self.begin(BACK, resumed=False, **about, taken=taken, half_done=half)
+        # Guards watch the way forward: one that still fails must not stop the way back that it started.
+        self.walker.guards = ()
+        patience = Deadline.after(self.patience, self.clock)
+        complaints: list[str] = []
+        try:
+            for phase in inverse.phases:
+                self.walk_back(inverse, phase, patience, complaints)
+        except CutoverError as error:
+            self.back_stopped(inverse, error)
+        self.end("undone" if to else "rolled-back", cleared=self._names_after(to), complaints=complaints)
+        if complaints:
+            raise RollbackIncomplete(
+                "everything was taken back, but checking the result failed:\n  " + "\n  ".join(complaints)
+            )
+        if resumed and self._is_further(asked, (to, everything)):
+            return self.back(reason=reason, to=asked[0], everything=asked[1])
+        return "undone" if to else "rolled-back"
+
+    def _is_further(self, asked: tuple[str | None, bool], done: tuple[str | None, bool]) -> bool:
+        def kept(to: str | None) -> int:
+            return len(self.plan.names_until(to)) if to else 0
+
+        return kept(asked[0]) < kept(done[0]) or asked[1] > done[1]
+
+    def walk_back(self, inverse: Plan, phase: Phase, patience: Deadline, complaints: list[str]) -> None:
+        """Walks one phase of the way back; what its checks complain about is added to `complaints`."""
+        finished = self.journal.position().leg_done
+        todo = [item for item in phase.items if item.name not in finished]
+        if not todo:
+            return
+        interrupted: InterruptRequested | None = None
+        with self.entered(phase, holdable=False, fresh_budget=True):
+            while todo:
+                try:
+                    self.do(todo[0])
+                except RETRYABLE as error:
+                    if patience.expired:
+                        raise
+                    self.walker.record("retrying", phase=phase.name, item=todo[0].name, error=error.message)
+                    Backoff(self.clock, first=0.1).pause(patience)
+                    continue
+                except GateFailed as error:
+                    if not self._is_undo() and self.commit_ahead(inverse):
+                        raise
+                    # Nothing is gained by leaving the rest undone: what was found is reported at the end.
+                    complaints.append(error.message)
+                except BudgetOverrun:
+                    if self.may_reopen(inverse, phase):
+                        raise
+                    self.walker.budget = None
+                    continue
+                except InterruptRequested as error:
+                    if phase.overrun is not Policy.UNDO:
+                        raise
+                    # Stopping here would leave the writes waiting for a person; the stop comes after this phase.
+                    self.walker.heed_interrupts = False
+                    interrupted = error
+                    continue
+                todo.pop(0)
+        if interrupted is not None:
+            raise interrupted
+
+    def back_stopped(self, inverse: Plan, error: CutoverError) -> None:
+        """Ends a way back that cannot go on: reopens the window if need be, and says which commands remain."""
+        if isinstance(error, InterruptRequested):
+            self.end("interrupted")
+            raise self.interrupted("interrupted on the way back, at a journal boundary")
+        finished = self.journal.position().leg_done
+        remaining = [
+            f"# {step.name}\n{command.shell()}"
+            for _, step in inverse.steps()
+            if step.name not in finished
+            for command in step.commands(step.after)
+        ]
+        phase = next((p for p in inverse.phases if p.name == self.phase_name), None)
+        if phase is not None and self.may_reopen(inverse, phase):
+            self.reopen(phase.name, error)
+        self.end("incomplete", error=error.message)
+        raise RollbackIncomplete(
+            f"the way back stopped: {error.message}\nthese commands remain, in this order:\n" + "\n".join(remaining)
+        ) from error
+
+    def _names_after(self, to: str | None) -> list[str]:
+        kept = set(self.plan.names_until(to)) if to else set()
+        return [item.name for _, item in self.plan.walk() if item.name not in kept]
+
+    def _is_undo(self) -> bool:
+        leg = self.journal.position().leg
+        return leg is not None and leg.cause == UNDO
+
+    def interrupted(self, message: str) -> Interrupted:
+        """The error that ends the program as the operator's signal asks."""
+        return Interrupted(message, signal_number=self.interrupt.signal_number or 2)
