@@ -1,0 +1,44 @@
+"""What the runbooks are rendered from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cutover.core.errors import ConfigurationRefused
+from cutover.core.plan import Plan
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book:
+    """One environment's plan and what people need beside it; raises ConfigurationRefused for a bad variable's name.
+
+    `owners` maps decision, database, traffic and application to what the organisation calls the role. `variables` are
+    NAME → what it is; `prepare_shell` is the one line that sets them. A checklist line is (name, how it is checked,
+    owner): `how` is a command where the owner is empty, else a sentence. The three spans and `dead_man` are words for a
+    person, e.g. `24 h`. `archive_after_days` is how long blue is kept after `finish`.
+    """
+
+    environment: str
+    description: str
+    plan: Plan
+    finish: Plan | None
+    owners: Mapping[str, str]
+    variables: Mapping[str, str]
+    prepare_shell: str
+    checklist: Sequence[tuple[str, str, str]]
+    rollback_window: str
+    waiting_period: str
+    window_budget: str
+    archive_after_days: int = 30
+    protected: bool
+    dead_man: str = ""
+
+    def __post_init__(self) -> None:
+        if wrong := [name for name in self.variables if not _VARIABLE.fullmatch(name)]:
+            raise ConfigurationRefused([f"{name!r} is not the name of an environment variable" for name in wrong])
+
+    def role(self, key: str) -> str:
+        """What the organisation calls the role `key`; the key itself when it has no other name."""
+        return self.owners.get(key) or key

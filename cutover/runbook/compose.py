@@ -1,0 +1,55 @@
+"""One environment as a book: the words that a runbook needs beside the plan."""
+
+from cutover.app import App
+from cutover.runbook.book import Book
+
+
+def book_of(app: App) -> Book:
+    """The book of an environment; opens no connection."""
+    environment = app.environment
+    variables = {
+        "CUTOVER_ENV": f"`{environment.name}`",
+        app.means.blue.variable: f"connection string of blue ({environment.database.blue})",
+        app.means.green.variable: f"connection string of green ({environment.database.green})",
+    }
+    for ref, meaning in (
+        (environment.smoke.blue, "blue's own address, past the load balancer"),
+        (environment.smoke.green, "green's own address, past the load balancer"),
+        (environment.dns.servers, "authoritative DNS servers, host:port, separated by commas"),
+        (environment.ledger, "the ledger that the probes write"),
+    ):
+        if ref is not None and ref.kind == "env":
+            variables[ref.name] = meaning
+    checklist = [
+        (line.name, f"invoke smoke --env {environment.name} --side green --keyword '{line.smoke}'", "")
+        if line.smoke
+        else (line.name, "said by a person", line.attest or "decision")
+        for line in environment.checklist
+    ]
+    local = 'source "${CUTOVER_HOME:-.cutover}"/world/env.sh; ' if environment.world is not None else ""
+    return Book(
+        environment=environment.name,
+        description=environment.description,
+        plan=app.plan,
+        finish=app.finish,
+        owners=environment.owners.model_dump(),
+        variables=variables,
+        prepare_shell=f"{local}export CUTOVER_ENV={environment.name}",
+        checklist=checklist,
+        rollback_window=span(environment.rollback.window),
+        waiting_period=span(environment.rollback.waiting_period),
+        window_budget=span(environment.window.budget),
+        protected=environment.protected,
+        dead_man=span(environment.database.fence.dead_man),
+    )
+
+
+def span(seconds: float) -> str:
+    """Seconds as a person says them: `90 s`, `15 min`, `24 h`, `7 days`."""
+    if seconds >= 48 * 3600 and seconds % 86400 == 0:
+        return f"{seconds / 86400:g} days"
+    if seconds >= 3600 and seconds % 3600 == 0:
+        return f"{seconds / 3600:g} h"
+    if seconds >= 120 and seconds % 60 == 0:
+        return f"{seconds / 60:g} min"
+    return f"{seconds:g} s"
