@@ -1,0 +1,114 @@
+"""Opens one environment: the only place that wires words to adapters."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cutover.aws.session import Aws
+from cutover.core.errors import ConfigurationRefused
+from cutover.core.lease import Lease
+from cutover.core.plan import Plan
+from cutover.environment import Environment, Ref, load
+from cutover.plans.blue_green import blue_green, finish
+from cutover.plans.means import Means
+from cutover.postgres.session import Database
+from cutover.state.sqlite import SqliteState
+
+DIRECTORY = Path("environments")
+
+
+def home() -> Path:
+    """Where journals, records and the local world are kept: $CUTOVER_HOME, else .cutover in this folder."""
+    return Path(os.environ.get("CUTOVER_HOME") or ".cutover").absolute()
+
+
+@dataclass
+class App:
+    """One environment, wired; `read_only` makes every connection unable to write (dry-run)."""
+
+    environment: Environment
+    means: Means
+    plan: Plan
+    finish: Plan
+    home: Path
+    lease: list[Lease] = field(default_factory=list)
+
+    @property
+    def state_path(self) -> Path:
+        return self.means.state_dir / f"{self.environment.name}.sqlite"
+
+    def state(self) -> SqliteState:
+        """The journal and lease of this environment; the caller closes it."""
+        return SqliteState(self.state_path)
+
+    def plan_named(self, name: str) -> Plan:
+        return self.finish if name == "finish" else self.plan
+
+
+def open_environment(name: str, *, read_only: bool = False, directory: Path = DIRECTORY) -> App:
+    """The environment of that name, wired and not connected; raises ConfigurationRefused with every problem."""
+    environment = load(name, directory)
+    place = home()
+    lease: list[Lease] = []
+    values = _values(environment, place)
+    aws = Aws(region=environment.aws.region, profile=environment.aws.profile, read_only=read_only)
+    fetch = _fetch(aws)
+    words = environment.database
+
+    def database(side: str, ref: Ref) -> Database:
+        return Database(side, _variable(environment, side, ref), lambda: ref.resolve(values(), fetch), read_only)
+
+    means = Means(
+        environment=environment,
+        blue=database("blue", words.blue),
+        green=database("green", words.green),
+        blue_for_green=database("blue", words.blue_from_green or words.blue),
+        green_for_blue=database("green", words.green_from_blue or words.green),
+        aws=aws,
+        # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
+        state_dir=place if environment.world is None else place / "world",
+        values=values,
+        token=lambda: lease[-1].token if lease else 0,
+        read_only=read_only,
+    )
+    return App(environment, means, blue_green(means), finish(means), place, lease)
+
+
+def _values(environment: Environment, place: Path) -> Callable[[], Mapping[str, str]]:
+    """The process environment, and under it what a local world exports once it is up."""
+    if environment.world is None:
+        return lambda: os.environ
+    file = place / "world" / "env"
+
+    def values() -> Mapping[str, str]:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return os.environ
+        return {**os.environ, **dict(line.split("=", 1) for line in lines if "=" in line)}
+
+    return values
+
+
+def adopt(app: App) -> None:
+    """Puts the variables of a local world into this process's environment, where boto3 and psql look for them."""
+    os.environ.update(app.means.values())
+
+
+def _variable(environment: Environment, side: str, ref: Ref) -> str:
+    if ref.kind == "env":
+        return ref.name
+    return f"{environment.database.name.upper().replace('-', '_')}_{side.upper()}_DSN"
+
+
+def _fetch(aws: Aws) -> Callable[[str, str], str]:
+    def fetch(kind: str, name: str) -> str:
+        if kind == "ssm":
+            answer = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
+            return str(answer["Parameter"]["Value"])
+        if kind == "secretsmanager":
+            return str(aws.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+        raise ConfigurationRefused([f"{kind}:{name}: no such kind of reference"])
+
+    return fetch

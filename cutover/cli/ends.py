@@ -1,0 +1,56 @@
+"""How a command ends: our errors become exit codes and words, never a traceback."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from invoke.exceptions import Exit
+
+from cutover.core.errors import ConfigurationRefused, CutoverError
+
+
+def say(text: str = "") -> None:
+    """Talk goes to standard error; standard output carries data only."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def ended(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a task end with the exit codes of the README for every foreseeable error."""
+
+    @functools.wraps(function)
+    def task(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except CutoverError as error:
+            raise exit_for(error) from error
+        except BrokenPipeError as error:
+            raise Exit(code=1) from error
+
+    return task
+
+
+def exit_for(error: CutoverError) -> Exit:
+    """The exit for an error, after saying what was wrong and what to type next."""
+    if isinstance(error, ConfigurationRefused):
+        say(f"{len(error.problems)} problem{'s' if len(error.problems) != 1 else ''}, nothing was touched:")
+        for problem in error.problems:
+            say(f"  {problem}")
+    else:
+        say(f"{_headline(error)}: {error.message}")
+    if error.next_command:
+        say(f"next: {error.next_command}")
+    return Exit(code=error.exit_code)
+
+
+def _headline(error: CutoverError) -> str:
+    words = {
+        4: "refused, somebody else is at work",
+        5: "stopped before anything was switched",
+        6: "ended rolled back",
+        7: "ROLLBACK INCOMPLETE, a person is needed",
+        8: "waiting",
+        130: "stopped",
+        143: "stopped",
+    }
+    return words.get(error.exit_code, "stopped")

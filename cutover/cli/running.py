@@ -1,0 +1,213 @@
+"""The commands that change something: cutover, rollback, resume, hold, finish, unlock."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from cutover.cli.ends import ended, exit_for, say
+
+ENV = "environment: a file environments/NAME.yaml"
+
+
+@task(
+    help={
+        "env": ENV,
+        "dry-run": "show the plan and what is there now; nothing is changed, nothing can be",
+        "until": "stop after this phase; the same command goes on later",
+        "yes": "don't ask",
+        "approve": "go only if plan and observed states still have this start digest (see `plan`)",
+        "json": "one result document on standard output",
+    }
+)
+@ended
+def cutover(
+    c: Context, env: str = "", dry_run: bool = False, until: str = "", yes: bool = False, approve: str = "", json: bool = False
+) -> None:
+    """Go from blue to green; goes on with an open run. Example: invoke cutover --env local --yes"""
+    from cutover.cli.looking import show_plan
+    from cutover.cli.opening import conducted, confirm, is_dry, named, opened
+
+    if is_dry(c, dry_run):
+        show_plan(opened(named(env), read_only=True), as_json=json, dry_run=True)
+        return
+    app = opened(named(env), start_world=True)
+    confirm(app, "cutover", yes=yes, approve=approve)
+    with conducted(app) as conductor:
+        _carried_out(
+            app,
+            lambda: conductor.cutover(until=until or None, approve=approve or None),
+            conductor,
+            as_json=json,
+            words={
+                "done": f"green serves. The way back is warm: invoke rollback --env {env} --reason '…'\n"
+                f"when you are sure: invoke finish --env {env}",
+                "until": f"stopped after {until}, as asked; go on: invoke cutover --env {env}",
+                "nothing": "nothing to do: everything of this plan holds",
+            },
+        )
+
+
+@task(
+    help={
+        "env": ENV + "; the only one with an active run when left out",
+        "to": "go back to the end of this phase only",
+        "everything": "take back standing work too (replication, fence kit): the next cutover copies from scratch",
+        "reason": "why; goes into the record",
+        "dry-run": "show what would be taken back",
+        "yes": "don't ask",
+        "json": "one result document on standard output",
+    }
+)
+@ended
+def rollback(
+    c: Context,
+    env: str = "",
+    to: str = "",
+    everything: bool = False,
+    reason: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Go back to blue, losing no write. Example: invoke rollback --env local --yes --reason "checkout is slow" """
+    from cutover.cli.looking import show_way_back
+    from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+    from cutover.core.errors import Refused
+
+    env = with_active_run(env)
+    if is_dry(c, dry_run):
+        show_way_back(opened(env, read_only=True), to=to or None, everything=everything, as_json=json)
+        return
+    if not reason.strip():
+        raise Refused("a rollback wants its reason for the record", next_command="invoke rollback --reason '…'")
+    app = opened(env)
+    if not app.environment.protected:
+        confirm(app, "rollback", yes=yes, approve="")
+    elif not yes:
+        confirm(app, "rollback", yes=False, approve="")
+    with conducted(app) as conductor:
+        _carried_out(
+            app,
+            lambda: conductor.rollback(reason=reason, to=to or None, everything=everything),
+            conductor,
+            as_json=json,
+            rollback=True,
+            words={
+                "rolled-back": f"blue serves. The next try: invoke cutover --env {env}",
+                "undone": f"back at the end of {to}; go on: invoke cutover --env {env}",
+                "nothing": "nothing to do: no run is open and none stands",
+            },
+        )
+
+
+@task(help={"env": ENV + "; the only one with an active run when left out", "json": "one result document"})
+@ended
+def resume(c: Context, env: str = "", json: bool = False) -> None:
+    """Go on with what was under way, forward or back. Example: invoke resume"""
+    from cutover.cli.opening import conducted, opened, with_active_run
+
+    app = opened(with_active_run(env))
+    with conducted(app) as conductor:
+        words = {
+            "done": "green serves",
+            "rolled-back": "blue serves",
+            "undone": "taken back",
+            "until": "stopped after the phase that was asked for",
+            "nothing": "nothing to do",
+        }
+        _carried_out(app, conductor.resume, conductor, as_json=json, words=words)
+
+
+@task(help={"env": ENV + "; the only one with an active run when left out", "reason": "why; goes into the record"})
+@ended
+def hold(c: Context, env: str = "", reason: str = "") -> None:
+    """Ask the run to stop at its next boundary (never inside the window). Example: invoke hold --reason "looking at errors" """
+    from cutover.cli.opening import opened, with_active_run
+    from cutover.runs import Conductor
+
+    env = with_active_run(env)
+    run = Conductor(opened(env)).hold(reason)
+    say(f"run {run} stops at its next boundary; go on: invoke resume --env {env}")
+
+
+@task(help={"env": ENV, "yes": "don't ask", "json": "one result document"})
+@ended
+def finish(c: Context, env: str = "", yes: bool = False, json: bool = False) -> None:
+    """Remove the way back, for good. Example: invoke finish --env local"""
+    from cutover.cli.looking import show_plan
+    from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+
+    env = with_active_run(env)
+    if is_dry(c, False):
+        show_plan(opened(env, read_only=True), as_json=json, dry_run=True, finishing=True)
+        return
+    app = opened(env)
+    confirm(app, "finish (there is no way back after it)", yes=yes and not app.environment.protected, approve="")
+    with conducted(app, finishing=True) as conductor:
+        words = {"done": "the way back is gone; blue stays fenced and can be archived", "nothing": "nothing to do"}
+        _carried_out(app, conductor.finish, conductor, as_json=json, words=words)
+
+
+@task(help={"env": ENV, "lease": "the lease's id, as the refusal printed it"})
+@ended
+def unlock(c: Context, env: str = "", lease: str = "") -> None:
+    """Take a lease from a holder who is surely gone; a living one is refused from then on. Example: invoke unlock --env prod --lease 1f…"""
+    from cutover.cli.opening import named, opened
+    from cutover.core.errors import Refused
+    from cutover.runs import who
+
+    app = opened(named(env))
+    state = app.state()
+    try:
+        holder = state.holder()
+        if holder is None:
+            say("nobody holds the lease")
+            return
+        if holder.id != lease:
+            raise Refused(
+                f"the lease is {holder.id}, held by {holder.who} on {holder.host} (pid {holder.pid}) for {holder.operation}",
+                next_command=f"invoke unlock --env {env} --lease {holder.id}",
+            )
+        state.release(state.acquire(who=who(), operation="unlock", take_over=lease))
+        say(f"the lease of {holder.who} is void; whatever that process still tries to record is refused")
+    finally:
+        state.close()
+
+
+def _carried_out(
+    app: Any,
+    action: Callable[[], tuple[str, str]],
+    conductor: Any,
+    *,
+    as_json: bool,
+    words: dict[str, str],
+    rollback: bool = False,
+) -> None:
+    """Runs the action, prints the result document if asked for, and says what it means and what to type next."""
+    from cutover.cli.opening import print_json
+    from cutover.core.errors import CutoverError
+    from cutover.outcome import result
+
+    since = time.time()
+    failure: CutoverError | None = None
+    try:
+        run, outcome = action()
+    except CutoverError as error:
+        failure, run, outcome = error, conductor.run_name, _outcome_of(error)
+    if as_json:
+        print_json(result(app, run, outcome, since=since, rollback=rollback))
+    if failure is None:
+        say(f"\n{words.get(outcome, outcome)}")
+        return
+    if not failure.next_command and failure.exit_code in (1, 5, 7, 8, 130, 143) and run:
+        name = app.environment.name
+        failure.next_command = f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
+    raise exit_for(failure) from failure
+
+
+def _outcome_of(error: Exception) -> str:
+    codes = {4: "refused", 5: "refused", 6: "rolled-back", 7: "rollback-incomplete", 8: "waiting", 130: "interrupted"}
+    return codes.get(getattr(error, "exit_code", 1), "stopped")

@@ -1,0 +1,151 @@
+"""The commands for the repository: init, schema, runbook, test, lint, faults."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from cutover.cli.ends import ended, say
+
+DEBIAN = {"dig": "bind9-dnsutils", "curl": "curl"}  # real components that have no wheel
+
+
+@task(positional=["name"], help={"name": "the new environment"})
+@ended
+def init(c: Context, name: str) -> None:
+    """Write an annotated environments/NAME.yaml to fill in. Example: invoke init staging-eu"""
+    from cutover.app import DIRECTORY
+    from cutover.cli.opening import is_dry
+    from cutover.core.errors import Refused
+    from cutover.environment import schema_text, template
+
+    path = DIRECTORY / f"{name}.yaml"
+    content = template(name)
+    if path.exists():
+        raise Refused(f"{path} is there already; nothing was written")
+    if is_dry(c, False):
+        print(content, end="")
+        return
+    DIRECTORY.mkdir(exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    if not (DIRECTORY / "schema.json").exists():
+        (DIRECTORY / "schema.json").write_text(schema_text(), encoding="utf-8")
+    say(f"{path} is written; fill it in, then: invoke plan --env {name}")
+
+
+@task(help={"check": "end with 2 when environments/schema.json is stale, write nothing"})
+@ended
+def schema(c: Context, check: bool = False) -> None:
+    """Write environments/schema.json, which editors use for completion and checks. Example: invoke schema"""
+    from cutover.app import DIRECTORY
+    from cutover.cli.opening import is_dry
+    from cutover.environment import schema_text
+
+    path = DIRECTORY / "schema.json"
+    if check or is_dry(c, False):
+        if not path.exists() or path.read_text(encoding="utf-8") != schema_text():
+            say(f"{path} is stale: invoke schema")
+            raise Exit(code=2)
+        return
+    path.write_text(schema_text(), encoding="utf-8")
+    say(f"{path} is written")
+
+
+@task(help={"env": "environment; all when left out", "check": "end with 2 when a committed runbook is stale, write nothing"})
+@ended
+def runbook(c: Context, env: str = "", check: bool = False) -> None:
+    """Render runbooks/ENV/*.md from the plan. Example: invoke runbook --env prod --check"""
+    from cutover.app import DIRECTORY, open_environment
+    from cutover.cli.opening import is_dry
+    from cutover.environment import names
+    from cutover.runbook import stale, write
+    from cutover.runbook.compose import book_of
+
+    complaints: list[str] = []
+    for name in [env] if env else names(DIRECTORY):
+        book = book_of(open_environment(name))
+        folder = Path("runbooks") / name
+        if check or is_dry(c, False):
+            complaints += [f"{folder}/{line}" for line in stale(book, folder)]
+            continue
+        for path in write(book, folder):
+            say(str(path))
+    if complaints:
+        for line in complaints:
+            say(line)
+        say("next: invoke runbook" + (f" --env {env}" if env else ""))
+        raise Exit(code=2)
+
+
+@task(
+    help={
+        "quick": "leave out what needs the local world (under a minute)",
+        "keyword": "as for pytest -k",
+        "install": "install what is missing of the tools that have no wheel (apt-get; needs root)",
+    }
+)
+@ended
+def test(c: Context, quick: bool = False, keyword: str = "", install: bool = True) -> None:
+    """Run the tests. Example: invoke test --quick"""
+    _provide_tools(install=install)
+    command = [sys.executable, "-m", "pytest", "-q"]
+    command += ["-m", "not slow"] if quick else []
+    command += ["-k", keyword] if keyword else []
+    _run(command)
+
+
+@task
+@ended
+def lint(c: Context) -> None:
+    """Check style, types, and that schema and runbooks are current. Example: invoke lint"""
+    _run([sys.executable, "-m", "ruff", "check", "."])
+    _run([sys.executable, "-m", "ruff", "format", "--check", "."])
+    _run([sys.executable, "-m", "mypy"])
+    schema(c, check=True)
+    runbook(c, check=True)
+
+
+@task(
+    help={
+        "kills": "kill -9 at every journal boundary of the whole plan, forward and back, on the real world",
+        "sample": "only so many places, picked by the seed",
+        "seed": "for the sample",
+    }
+)
+@ended
+def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> None:
+    """Run the fault tests on the local world with customers. Example: invoke faults --kills"""
+    _provide_tools(install=True)
+    environ = {**os.environ, "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all", "CUTOVER_SEED": str(seed)}
+    _run([sys.executable, "-m", "pytest", "-q", "-s", "tests/faults", "-o", "timeout=0"], environ)
+
+
+def _provide_tools(*, install: bool) -> None:
+    from cutover.core.errors import Refused
+
+    missing = {tool: package for tool, package in DEBIAN.items() if shutil.which(tool) is None}
+    if not missing:
+        return
+    packages = sorted(set(missing.values()))
+    if not install or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Refused(
+            f"the tests need {', '.join(missing)}", next_command=f"sudo apt-get install -y {' '.join(packages)}"
+        )
+    say(f"installing {' '.join(packages)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]):
+        done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode:
+            raise Refused(f"{' '.join(command)} failed: {done.stderr.strip()[-400:]}")
+
+
+def _run(command: list[str], environ: dict[str, str] | None = None) -> None:
+    say("$ " + " ".join(["python", *command[1:]]))
+    code = subprocess.run(command, env=environ, check=False).returncode
+    if code:
+        raise Exit(code=code if code in (2, 130, 143) else 1)

@@ -1,0 +1,129 @@
+"""The result document of a cutover or a rollback: what was done, how long writes waited, and whether one was lost."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cutover.app import App
+from cutover.core.errors import CutoverError
+from cutover.core.journal import Entry
+from cutover.net.ledger import Ledger
+from cutover.postgres.session import Database
+from cutover.postgres.sides import read_sides
+
+SCHEMA = "cutover.result/1"
+AROUND = 3.0  # seconds before and after the switch in which the customers' pause is looked for
+CHUNK = 5000
+
+
+def result(app: App, run: str, outcome: str, *, since: float, rollback: bool = False) -> dict[str, Any]:
+    """The document; `since` is when the command began (seconds since the epoch). Figures that nobody measured are null."""
+    state = app.state()
+    try:
+        entries = [entry for entry in state.entries(run)] if run else []
+    finally:
+        state.close()
+    mine = [entry for entry in entries if entry.at >= since]
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "outcome": outcome,
+        "run": run,
+        "plan_digest": app.plan.digest(),
+        "phases": _phases(mine),
+        "write_pause_ms": None,
+        "database_pause_ms": _database_pause(mine),
+        "requests": None,
+        "failed_reads": None,
+        "failed_writes": None,
+        "acknowledged_writes": None,
+        "lost_writes": None,
+        "duplicated_writes": None,
+        "rows_validated": _rows_validated(mine),
+    }
+    if rollback:
+        document["rollback_seconds"] = round(mine[-1].at - mine[0].at, 3) if mine else 0.0
+    if entries and app.environment.ledger is not None:
+        document |= _customers(app, entries, mine, since)
+    return document
+
+
+def _phases(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    phases: list[dict[str, Any]] = []
+    begun: dict[str, float] = {}
+    for entry in entries:
+        if entry.kind == "phase-entered":
+            begun[entry.data["phase"]] = entry.at
+        elif entry.kind == "phase-left" and entry.data["phase"] in begun:
+            name = entry.data["phase"]
+            phases.append({"name": name, "start": begun[name], "seconds": round(entry.at - begun[name], 3)})
+    return phases
+
+
+def _database_pause(entries: Sequence[Entry]) -> float | None:
+    for entry in reversed(entries):
+        timings = (entry.data.get("evidence") or {}).get("milliseconds") if entry.kind == "converged" else None
+        if timings:
+            return float(timings["pause"])
+    return None
+
+
+def _rows_validated(entries: Sequence[Entry]) -> int | None:
+    rows = [
+        int(found["rows"])
+        for entry in entries
+        for found in (entry.data.get("evidence") or {}, entry.data.get("data") or {})
+        if "rows" in found
+    ]
+    return max(rows, default=None)
+
+
+def _switch_span(entries: Sequence[Entry]) -> tuple[float, float] | None:
+    begun: float | None = None
+    span = None
+    for entry in entries:
+        if entry.kind == "intent" and str(entry.data["step"]).startswith("switchover"):
+            begun = begun or entry.at
+        elif entry.kind == "converged" and str(entry.data["step"]).startswith("switchover"):
+            span = (begun or entry.at, entry.at)
+    return span
+
+
+def _customers(app: App, entries: Sequence[Entry], mine: Sequence[Entry], since: float) -> Mapping[str, Any]:
+    ledger = Ledger(app.means.ledger_path())
+    seen = ledger.between(since, time.time())
+    span = _switch_span(mine)
+    pause = ledger.between(span[0] - AROUND, span[1] + AROUND).write_gap_ms if span else None
+    keys = ledger.between(entries[0].at, time.time()).acknowledged
+    lost, doubled = _missing_and_doubled(app, keys)
+    return {
+        "write_pause_ms": None if pause is None else round(pause, 1),
+        "requests": seen.requests,
+        "failed_reads": seen.failed_reads,
+        "failed_writes": seen.failed_writes,
+        "acknowledged_writes": len(keys),
+        "lost_writes": lost,
+        "duplicated_writes": doubled,
+    }
+
+
+def _missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int | None]:
+    """How many acknowledged keys the serving side lacks, and how many it has more than once; None when it cannot be asked."""
+    question = app.environment.ledger_keys
+    if question is None:
+        return None, None
+    try:
+        side = serving(app)
+        found: Counter[str] = Counter()
+        with side.open("ledger") as session:
+            for at in range(0, len(keys), CHUNK):
+                found.update(str(row[0]) for row in session.rows(question, [list(keys[at : at + CHUNK])], timeout=60.0))
+    except CutoverError:
+        return None, None
+    return sum(key not in found for key in keys), sum(count > 1 for count in found.values())
+
+
+def serving(app: App) -> Database:
+    """The side that accepts writes (blue when neither is prepared); raises Unreachable."""
+    sides = read_sides(app.means.blue, app.means.green)
+    return app.means.green if sides.green == "open" else app.means.blue

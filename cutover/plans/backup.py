@@ -1,0 +1,106 @@
+"""Blue's configuration and state, saved before anything is touched (C6)."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cutover.core.clock import Deadline
+from cutover.core.plain import digest, plain
+from cutover.core.step import Command, Step
+from cutover.postgres.session import Database
+
+DATABASE_FACTS = {
+    "version": "SELECT version()",
+    "settings": "SELECT name, setting FROM pg_settings WHERE source NOT IN ('default', 'override') ORDER BY 1",
+    "database_settings": "SELECT setdatabase::regclass::text, setrole::text, setconfig::text FROM pg_db_role_setting ORDER BY 1, 2",
+    "extensions": "SELECT extname, extversion FROM pg_extension ORDER BY 1",
+    "tables": "SELECT format('%I.%I', schemaname, relname), n_live_tup FROM pg_stat_user_tables ORDER BY 1",
+    "sequences": "SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences ORDER BY 1",
+    "roles": "SELECT rolname, rolsuper, rolcanlogin, rolreplication FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1",
+    "publications": "SELECT pubname FROM pg_publication ORDER BY 1",
+    "slots": "SELECT slot_name, plugin FROM pg_replication_slots ORDER BY 1",
+}
+
+
+@dataclass(frozen=True)
+class SaveRecord(Command):
+    """Writes the record, reads it back, and only then gives it its name."""
+
+    path: Path
+    blue: Database
+    traffic: Callable[[], Any] = field(compare=False, repr=False)
+
+    def run(self, deadline: Deadline) -> None:
+        if _whole(self.path):
+            return
+        with self.blue.open("record") as session:
+            facts = {name: [[str(v) for v in row] for row in session.rows(sql)] for name, sql in DATABASE_FACTS.items()}
+        content = plain({"traffic": self.traffic(), "blue": facts, "saved_at": time.time()})
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = self.path.with_suffix(".partial")
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"sha256": digest(content), "content": content}, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        if not _whole(partial):
+            raise OSError(f"{partial} does not read back as it was written")
+        partial.replace(self.path)
+
+    def shell(self) -> str:
+        return 'invoke backup --env "$CUTOVER_ENV"'
+
+
+@dataclass(frozen=True)
+class SetAside(Command):
+    """Keeps the record under another name, so that the next try saves a new one."""
+
+    path: Path
+
+    def run(self, deadline: Deadline) -> None:
+        if self.path.exists():
+            self.path.replace(self.path.with_name(f"{self.path.stem}-{int(self.path.stat().st_mtime * 1000)}.json"))
+
+    def shell(self) -> str:
+        home = '"${CUTOVER_HOME:-.cutover}"'
+        name = f"{home}/{self.path.parent.name}/{self.path.stem}"
+        return f'if [ -e {name}.json ]; then mv {name}.json {name}-"$(date +%s)".json; fi'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(Step[str]):
+    """Saves blue's configuration and final state before anything is touched: what a person needs when all else fails.
+
+    Load balancer listeners, rules, record sets, database settings, sequences, table sizes. Read back and checked.
+    """
+
+    path: Path
+    blue: Database
+    traffic: Callable[[], Any] = field(compare=False, repr=False)
+    before: str = "not saved"
+    after: str = "saved"
+
+    @property
+    def resource(self) -> str:
+        return "record-of-blue"
+
+    def observe(self) -> str:
+        return "saved" if _whole(self.path) else "not saved"
+
+    def commands(self, target: str) -> Sequence[Command]:
+        return (SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path),)
+
+    def check_shell(self) -> str:
+        return f'ls -l "${{CUTOVER_HOME:-.cutover}}"/{self.path.parent.name}/{self.path.name}'
+
+
+def _whole(path: Path) -> bool:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return bool(document["sha256"] == digest(document["content"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

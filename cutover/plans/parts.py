@@ -1,0 +1,279 @@
+"""The parts of the plan that depend on what an environment has: its hostnames, maintenance, smoke tests and soaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cutover.aws.alb import AlbAttach, AlbShare, TargetsHealthy
+from cutover.aws.alb_rules import AlbMaintenance
+from cutover.aws.balancer_health import BalancerHealthy
+from cutover.aws.document import document
+from cutover.aws.route53 import Route53Share, Route53Ttl
+from cutover.core.gate import Check, Gate, Policy
+from cutover.core.plan import Item
+from cutover.core.share import Share
+from cutover.core.step import Step
+from cutover.environment import AlbCarrier, Hostname, Route53Carrier
+from cutover.net.dns import TtlVisible
+from cutover.net.smoke import SmokeTests
+from cutover.net.traffic import TrafficHealthy
+from cutover.plans.backup import Recorded
+from cutover.plans.checks import AllOf, WayBackWarm
+from cutover.plans.means import Means
+from cutover.postgres.preflight import preflight
+from cutover.postgres.switch import Fence
+
+SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Makes the items that one environment's words ask for, in the order in which they are asked for."""
+
+    means: Means
+
+    # --- prepare -----------------------------------------------------------------------------------------------
+
+    def preflight_checks(self) -> Sequence[tuple[str, Check]]:
+        """Every preflight check with its name."""
+        checks = list(preflight(self.means.blue, self.means.green))
+        for name, hostname in self.means.environment.hostnames.items():
+            carrier = hostname.carrier
+            if isinstance(carrier, AlbCarrier):
+                checks.append((f"blue-healthy-{name}", TargetsHealthy(aws=self.means.aws, group=carrier.blue)))
+        return checks
+
+    def preflight_gate(self) -> Gate:
+        return Gate(name="preflight", check=AllOf(tuple(self.preflight_checks())), deadline=30.0)
+
+    def record_of_blue(self) -> Step[str]:
+        environment, aws = self.means.environment, self.means.aws
+        carriers = [(hostname.host, hostname.carrier) for hostname in environment.hostnames.values()]
+        balancers = [(c.load_balancer, c.listener_port) for _, c in carriers if isinstance(c, AlbCarrier)]
+        balancers += [(name, 80) for _, c in carriers if isinstance(c, Route53Carrier) for name in c.health]
+        records = [(c.zone, host, c.type) for host, c in carriers if isinstance(c, Route53Carrier)]
+
+        def traffic() -> Any:
+            return document(aws, balancers, records)
+
+        path = self.means.state_dir / environment.name / "record-of-blue.json"
+        return Recorded(name="record-of-blue", path=path, blue=self.means.blue, traffic=traffic)
+
+    def ttl_lowered(self) -> list[Item]:
+        return [
+            self._ttl(f"ttl-lowered-{name}", hostname, carrier, carrier.ttl.normal, carrier.ttl.cutover)
+            for name, hostname, carrier in self._route53()
+            if carrier.ttl.normal != carrier.ttl.cutover
+        ]
+
+    def ttl_waited_out(self) -> list[Item]:
+        return [
+            Gate(
+                name=f"ttl-waited-out-{name}",
+                check=TtlVisible(
+                    zone=carrier.zone,
+                    record=hostname.host,
+                    record_type=carrier.type,
+                    wanted=carrier.ttl.cutover,
+                    servers=self.means.dns_servers(),
+                ),
+                deadline=120.0,
+                hold=carrier.ttl.normal + carrier.ttl.slack,
+                since=f"ttl-lowered-{name}",
+            )
+            for name, hostname, carrier in self._route53()
+            if carrier.ttl.normal != carrier.ttl.cutover
+        ]
+
+    def ttl_restored(self) -> list[Item]:
+        return [
+            self._ttl(f"ttl-restored-{name}", hostname, carrier, carrier.ttl.cutover, carrier.ttl.normal)
+            for name, hostname, carrier in self._route53()
+            if carrier.ttl.normal != carrier.ttl.cutover
+        ]
+
+    def green_attached(self) -> list[Item]:
+        return [
+            AlbAttach(
+                name=f"green-attached-{name}",
+                aws=self.means.aws,
+                load_balancer=carrier.load_balancer,
+                port=carrier.listener_port,
+                blue=carrier.blue,
+                green=carrier.green,
+            )
+            for name, _, carrier in self._alb()
+        ]
+
+    def green_healthy(self, name: str) -> list[Item]:
+        """Health of green before it gets (more) traffic, one gate over all hostnames."""
+        aws = self.means.aws
+        checks: list[tuple[str, Check]] = []
+        for host, _, alb in self._alb():
+            checks.append((host, TargetsHealthy(aws=aws, group=alb.green, at_least=alb.healthy_at_least)))
+        for host, _, route53 in self._route53():
+            checks += [(f"{host} {one}", BalancerHealthy(aws=aws, load_balancer=one)) for one in route53.health]
+        return [Gate(name=name, check=AllOf(tuple(checks)), deadline=120.0, on_fail=self._policy())] if checks else []
+
+    def green_tested(self) -> list[Item]:
+        """Green tested directly before it gets traffic; on the way back the same tests ask blue."""
+        green, blue = self.smoke("green"), self.smoke("blue")
+        return [Gate(name="green-tested", check=green, on_rollback=blue)] if green is not None else []
+
+    # --- window ------------------------------------------------------------------------------------------------
+
+    def fence(self) -> Fence:
+        wanted = self.means.environment.database.fence
+        return Fence(
+            dead_man=wanted.dead_man,
+            lock_timeout=wanted.lock_timeout,
+            catch_up=wanted.catch_up,
+            sequence_margin=wanted.sequence_margin,
+            validate_changed=self.means.environment.database.validation.in_window == "changed",
+        )
+
+    def maintenance(self, *, on: bool) -> list[Item]:
+        wanted = self.means.environment.maintenance
+        if wanted.kind == "none":
+            return []
+        steps: list[Item] = []
+        for balancer in wanted.load_balancers:
+            step = AlbMaintenance(
+                name=f"maintenance-on-{balancer}",
+                aws=self.means.aws,
+                load_balancer=balancer,
+                port=80,
+                priority=wanted.priority,
+                methods=wanted.methods,
+                message=wanted.message,
+            )
+            steps.append(step if on else _renamed(step, f"maintenance-off-{balancer}"))
+        return steps
+
+    def probe_write(self, *, serving: str) -> list[Item]:
+        """A checkout by the application's own route: only one side accepts writes, so it must have landed there."""
+        check = self.smoke(serving, keyword="checkout")
+        return [Gate(name="probe-write", check=check, on_fail=Policy.ROLLBACK)] if check is not None else []
+
+    # --- shift and bake ----------------------------------------------------------------------------------------
+
+    def traffic(self, before: Share, after: Share) -> list[Item]:
+        """One move per hostname, by the provider that carries its share."""
+        steps: list[Item] = []
+        for name, _, alb in self._alb():
+            steps.append(
+                AlbShare(
+                    name=f"traffic-{name}-{after.percent.normalize():f}",
+                    before=before,
+                    after=after,
+                    aws=self.means.aws,
+                    load_balancer=alb.load_balancer,
+                    port=alb.listener_port,
+                    blue=alb.blue,
+                    green=alb.green,
+                    healthy_at_least=alb.healthy_at_least,
+                )
+            )
+        for name, hostname, route53 in self._route53():
+            steps.append(
+                Route53Share(
+                    name=f"traffic-{name}-{after.percent.normalize():f}",
+                    before=before,
+                    after=after,
+                    aws=self.means.aws,
+                    zone=route53.zone,
+                    record=hostname.host,
+                    record_type=route53.type,
+                    blue=route53.blue,
+                    green=route53.green,
+                )
+            )
+        return steps
+
+    def smoke_after_shift(self) -> list[Item]:
+        check = self.smoke("green")
+        return [Gate(name="smoke-green", check=check, on_fail=self._policy())] if check is not None else []
+
+    def soak(self, percent: float, seconds: float) -> Gate:
+        """Green stays well at this share for the whole soak: by the ledger of the probes, else by its targets' health."""
+        limits, ledger = self.means.environment.shift.limits, self.means.environment.ledger
+        span = min(max(seconds, SHORTEST_LOOK), LONGEST_LOOK)
+        checks: list[tuple[str, Check]] = [("way back", WayBackWarm(self.means.blue, self.means.green))]
+        if ledger is not None:
+            checks.append(
+                (
+                    "traffic",
+                    TrafficHealthy(
+                        ledger=self.means.ledger_path,
+                        seconds=span,
+                        error_rate=limits.error_rate,
+                        p95_ms=limits.p95_ms,
+                        at_least=limits.at_least,
+                    ),
+                )
+            )
+        checks += [(f"{name} {c.green}", TargetsHealthy(aws=self.means.aws, group=c.green)) for name, _, c in self._alb()]
+        return Gate(
+            name=f"soak-{percent:g}", check=AllOf(tuple(checks)), deadline=300.0, hold=seconds, on_fail=self._policy()
+        )
+
+    def checklist(self) -> list[Item]:
+        items: list[Item] = []
+        for line in self.means.environment.checklist:
+            check = self.smoke("green", keyword=line.smoke) if line.smoke else None
+            if check is not None:
+                items.append(Gate(name=f"checklist-{line.name}", check=check, on_fail=self._policy()))
+        return items
+
+    def way_back_warm(self) -> Gate:
+        return Gate(
+            name="bake",
+            check=WayBackWarm(self.means.blue, self.means.green),
+            deadline=300.0,
+            hold=self.means.environment.bake.soak,
+            on_fail=Policy.HOLD,
+        )
+
+    # --- shared ------------------------------------------------------------------------------------------------
+
+    def _alb(self) -> list[tuple[str, Hostname, AlbCarrier]]:
+        found = self.means.environment.hostnames.items()
+        return [(name, h, h.carrier) for name, h in found if isinstance(h.carrier, AlbCarrier)]
+
+    def _route53(self) -> list[tuple[str, Hostname, Route53Carrier]]:
+        found = self.means.environment.hostnames.items()
+        return [(name, h, h.carrier) for name, h in found if isinstance(h.carrier, Route53Carrier)]
+
+    def _policy(self) -> Policy:
+        return Policy(self.means.environment.shift.on_failure)
+
+    def _ttl(self, name: str, hostname: Hostname, carrier: Route53Carrier, before: int, after: int) -> Route53Ttl:
+        return Route53Ttl(
+            name=name,
+            before=before,
+            after=after,
+            aws=self.means.aws,
+            zone=carrier.zone,
+            record=hostname.host,
+            record_type=carrier.type,
+        )
+
+    def smoke(self, side: str, keyword: str = "") -> SmokeTests | None:
+        """The smoke tests against one side, None where the environment names no address of it."""
+        url, wanted = self.means.url(side), self.means.environment.smoke
+        if url is None:
+            return None
+        ref = wanted.blue if side == "blue" else wanted.green
+        shown = f"${ref.name}" if ref is not None and ref.kind == "env" else str(ref)
+        return SmokeTests(
+            folder=wanted.path,
+            url=url,
+            url_shell=shown,
+            keyword=keyword,
+            timeout=wanted.timeout,
+            read_only=self.means.read_only,
+        )
+
+
+def _renamed(step: AlbMaintenance, name: str) -> Step[str]:
+    return replace(step, name=name, before=step.after, after=step.before)

@@ -1,0 +1,273 @@
+"""Which run an environment is in, and how one is begun, gone on with, taken back and finished."""
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.app import App
+from cutover.core.clock import Interrupt, SystemClock
+from cutover.core.errors import ApprovalStale, CutoverError, PointOfNoReturn, Refused
+from cutover.core.journal import Entry, Journal, Position, position_of
+from cutover.core.leg import BACK, Supervisor, silent
+from cutover.core.plain import digest, plain, text
+from cutover.core.plan import Plan
+from cutover.core.run import Run
+from cutover.core.walk import Listener
+from cutover.state.sqlite import SqliteState
+
+CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as its journal tells it; `state` is open, green, rolled-back or finished."""
+
+    run: str
+    entries: tuple[Entry, ...]
+    position: Position
+    state: str
+
+    @property
+    def began(self) -> float:
+        return self.entries[0].at
+
+    @property
+    def ended(self) -> float:
+        return self.entries[-1].at
+
+
+def runs_of(state: SqliteState) -> list[RunView]:
+    """Every run of the environment, oldest first."""
+    by_run: dict[str, list[Entry]] = {}
+    for entry in state.entries():
+        by_run.setdefault(entry.run, []).append(entry)
+    return [_view(run, entries) for run, entries in by_run.items()]
+
+
+def active(state: SqliteState) -> RunView | None:
+    """The run that is open or whose cutover stands (its way back is warm), None when there is none."""
+    views = runs_of(state)
+    return views[-1] if views and views[-1].state in ("open", "green") else None
+
+
+def _view(run: str, entries: list[Entry]) -> RunView:
+    position = position_of(run, entries)
+    legs = position.legs
+    if any(leg.plan == "finish" and leg.outcome == "done" for leg in legs):
+        state = "finished"
+    elif legs and legs[-1].direction == BACK and legs[-1].outcome == "rolled-back":
+        state = "rolled-back"
+    elif legs and legs[-1].direction != BACK and legs[-1].outcome == "done":
+        state = "green"
+    else:
+        state = "open"
+    return RunView(run, tuple(entries), position, state)
+
+
+def zone(plan: Plan, position: Position) -> str:
+    """How far back one can go: cancel (nothing switched), rollback (the way back is warm), finished."""
+    if any(leg.plan == "finish" for leg in position.legs):
+        return FINISHED
+    return ROLLBACK if any(step.name in position.taken for step in plan.commit_steps()) else CANCEL
+
+
+def who() -> str:
+    """The operator, as the journal names them."""
+    return os.environ.get("CUTOVER_WHO") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def observed(plan: Plan) -> dict[str, str]:
+    """Each step's state as it is now, `not observed: …` where nothing answers."""
+    seen: dict[str, str] = {}
+    for _, step in plan.steps():
+        try:
+            seen[step.name] = text(step.observe())
+        except CutoverError as error:
+            seen[step.name] = f"not observed: {error.message}"
+    return seen
+
+
+def start_digest(plan: Plan) -> str:
+    """The plan and what it starts from: what a reviewed plan is approved by."""
+    return digest({"plan": plan.digest(), "observed": observed(plan)})
+
+
+Supervise = Callable[[App, str, Listener], tuple[Supervisor, Listener]]
+"""Makes the supervisor of one run, and the listener that tells it that the worker is alive."""
+
+
+@dataclass
+class Conductor:
+    """Carries out what an operator asks for, under the lease; the face decides what is shown and in which words."""
+
+    app: App
+    listen: Listener = silent
+    supervise: Supervise | None = None
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    run_name: str = ""
+
+    def cutover(self, *, until: str | None = None, approve: str | None = None) -> tuple[str, str]:
+        """Begins a run, or goes on with the open one; returns the run's id and what `Run.forward` says."""
+        with self.leased("cutover") as state:
+            view = active(state)
+            if view is None:
+                self._may_begin(state)
+            elif _going_back(view):
+                raise Refused(
+                    f"run {view.run} is on its way back",
+                    next_command=f"invoke resume --env {self.app.environment.name}",
+                )
+            if approve is not None and (view is None or not view.position.done):
+                now = start_digest(self.app.plan)
+                if not now.startswith(approve) or len(approve) < 12:
+                    raise ApprovalStale(
+                        f"approved was {approve[:12]}, but plan and observed states now give {now[:12]}; review again",
+                        next_command=f"invoke plan --env {self.app.environment.name}",
+                    )
+            name = view.run if view is not None else _new_name()
+            run = self._run(state, name, self.app.plan)
+            if view is not None:
+                self._unhold(state, view)
+            return name, run.forward(until=until)
+
+    def rollback(self, *, reason: str, to: str | None = None, everything: bool = False) -> tuple[str, str]:
+        """Takes the active run back; returns its id and what `Run.back` says, `nothing` when there is no run."""
+        with self.leased("rollback") as state:
+            view = active(state)
+            if view is None:
+                last = runs_of(state)
+                if last and last[-1].state == "finished":
+                    raise PointOfNoReturn("the way back was removed by `finish`; blue can no longer take over")
+                return (last[-1].run if last else "", "nothing")
+            if zone(self.app.plan, view.position) == FINISHED:
+                raise PointOfNoReturn("`finish` has begun to remove the way back; go on with it: invoke finish")
+            self._unhold(state, view)
+            return view.run, self._run(state, view.run, self.app.plan).back(reason=reason, to=to, everything=everything)
+
+    def resume(self) -> tuple[str, str]:
+        """Goes on with whatever was under way."""
+        with self.leased("resume") as state:
+            view = active(state)
+            if view is None:
+                return "", "nothing"
+            self._unhold(state, view)
+            leg = view.position.leg
+            plan = self.app.plan_named(leg.plan if leg is not None else "cutover")
+            return view.run, self._run(state, view.run, plan).resume()
+
+    def finish(self) -> tuple[str, str]:
+        """Removes the way back of a cutover that is done."""
+        with self.leased("finish") as state:
+            view = active(state)
+            if view is None:
+                last = runs_of(state)
+                if last and last[-1].state == "finished":
+                    return last[-1].run, "nothing"
+                raise Refused("there is no cutover to finish")
+            if view.state != "green" and zone(self.app.plan, view.position) != FINISHED:
+                raise Refused(
+                    f"run {view.run} is not at its end; only a cutover that is done can be finished",
+                    next_command=f"invoke status --env {self.app.environment.name}",
+                )
+            return view.run, self._run(state, view.run, self.app.finish).forward()
+
+    def recover(self, run_name: str, phase: str, lease_id: str) -> str:
+        """For the supervisor: takes the lease over and ends the phase."""
+        with self.leased(f"supervisor of {phase}", take_over=lease_id) as state:
+            return self._run(state, run_name, self.app.plan).recover(phase)
+
+    def hold(self, reason: str) -> str:
+        """Asks the run to stop at its next boundary; needs no lease. Returns the run's id."""
+        state = self.app.state()
+        try:
+            view = active(state)
+            if view is None:
+                raise Refused("there is no run to hold")
+            state.wish(view.run, "hold", {"who": who(), "reason": reason, "at": time.time()})
+            return view.run
+        finally:
+            state.close()
+
+    @contextmanager
+    def leased(self, operation: str, *, take_over: str | None = None) -> Iterator[SqliteState]:
+        """The state under our lease."""
+        state = self.app.state()
+        try:
+            lease = state.acquire(who=who(), operation=operation, take_over=take_over)
+            self.app.lease.append(lease)
+            try:
+                yield state
+            finally:
+                state.release(lease)
+        finally:
+            state.close()
+
+    def _run(self, state: SqliteState, name: str, plan: Plan) -> Run:
+        self.run_name = name
+        listen, supervisor = self.listen, None
+        if self.supervise is not None:
+            supervisor, listen = self.supervise(self.app, name, listen)
+        return Run(
+            plan=plan,
+            journal=Journal(state, self.app.lease[-1], name),
+            clock=SystemClock(),
+            interrupt=self.interrupt,
+            listen=listen,
+            supervisor=supervisor,
+            who=who(),
+            patience=self.app.environment.rollback.deadline,
+        )
+
+    def _may_begin(self, state: SqliteState) -> None:
+        views = runs_of(state)
+        if views and views[-1].state == "finished" and views[-1].position.legs[0].digest == self.app.plan.digest():
+            raise Refused("this very plan was cut over and finished; name the next blue and green in the environment file")
+        if not views or views[-1].state != "rolled-back":
+            return
+        left = views[-1].ended + self.app.environment.rollback.waiting_period - time.time()
+        if left > 0:
+            raise Refused(
+                f"run {views[-1].run} was rolled back; the waiting period goes on for {left / 3600:.1f} h "
+                "(rollback.waiting_period in the environment file)"
+            )
+
+    def _unhold(self, state: SqliteState, view: RunView) -> None:
+        wishes = state.wishes(view.run)
+        if wishes and wishes[-1][0] == "hold":
+            state.wish(view.run, "resume", {"who": who(), "at": time.time()})
+
+
+def _going_back(view: RunView) -> bool:
+    leg = view.position.leg
+    return leg is not None and leg.direction == BACK and leg.outcome not in ("undone", "rolled-back")
+
+
+def _new_name() -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.urandom(2).hex()}"
+
+
+def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
+    """A run as data for `status` and `history`."""
+    position = view.position
+    leg = position.leg
+    return {
+        "run": view.run,
+        "state": view.state,
+        "zone": zone(plan, position),
+        "began": view.began,
+        "last": view.ended,
+        "direction": leg.direction if leg else None,
+        "outcome": leg.outcome if leg else None,
+        "reason": leg.reason if leg else "",
+        "phase": position.phase,
+        "open_intent": position.intent,
+        "done": plain(position.done),
+        "head": view.entries[-1].hash,
+    }
+
+
