@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cutover.core.clock import Backoff, Clock, Deadline, Interrupt, SystemClock
-from cutover.core.errors import PlanChanged, Unreachable
+from cutover.core.errors import CutoverError, PlanChanged, StepFailed, Unreachable
 from cutover.core.gate import Gate, Policy
 from cutover.core.journal import Journal, Leg
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.step import Step
 from cutover.core.walk import Event, Listener, Walker, is_open, observed
+from cutover.core.watch import reason
 
 FORWARD, BACK = "forward", "back"
 
@@ -19,8 +20,8 @@ FORWARD, BACK = "forward", "back"
 class Supervisor(Protocol):
     """A second process that ends a supervised phase by its budget when the first one dies."""
 
-    def watch(self, phase: str, budget: float) -> AbstractContextManager[None]:
-        """Stands by while the body runs; it is ready before the body begins."""
+    def watch(self, phase: str, budget: float, *, ready_first: bool) -> AbstractContextManager[None]:
+        """Stands by while the body runs; with `ready_first` the body begins only when it is ready, or not at all."""
 
 
 def silent(_: Event) -> None:
@@ -68,11 +69,16 @@ class Legs:
             self.walker.record("leg-ended", outcome=outcome, **data)
 
     def do(self, item: Item) -> None:
-        """Takes a step or asks a gate."""
-        if isinstance(item, Gate):
-            self.walker.ask(item)
-        else:
-            self.walker.take(item)
+        """Takes a step or asks a gate; a defect's exception becomes StepFailed, so that an open window is still ended."""
+        try:
+            if isinstance(item, Gate):
+                self.walker.ask(item)
+            else:
+                self.walker.take(item)
+        except CutoverError:
+            raise
+        except Exception as error:
+            raise StepFailed(f"{item.name}: {reason(error)}") from error
 
     @contextmanager
     def entered(self, phase: Phase, *, holdable: bool, fresh_budget: bool = False) -> Iterator[None]:
@@ -98,7 +104,11 @@ class Legs:
         watch: AbstractContextManager[None] = nullcontext()
         # Undoing a window happens inside it: the supervisor that stands by already goes on standing by.
         if phase.supervised and phase.budget and self.supervisor and self._watched != phase.name:
-            watch = self.supervisor.watch(phase.name, phase.budget)
+            position = self.journal.position()
+            forward = position.leg is not None and position.leg.direction == FORWARD
+            # Inside a window that is open already, and on the way back, waiting for a supervisor would only lengthen the pause.
+            ready_first = forward and phase.name not in position.phase_entered
+            watch = self.supervisor.watch(phase.name, phase.budget, ready_first=ready_first)
         before = self._watched
         with watch:
             self._watched = phase.name if phase.supervised else before

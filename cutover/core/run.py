@@ -58,7 +58,7 @@ class Run(Back):
     def _answer_merged_undo(self, position: Position) -> None:
         """Ends a half-done move back over several steps, whose states no single step forward would know."""
         leg = position.leg
-        if leg is None or len(position.intent_undoes) < 2:
+        if leg is None or leg.plan != self.plan.name or len(position.intent_undoes) < 2:
             return
         inverse = self.inverse_of(leg)
         for _, step in inverse.steps():
@@ -179,7 +179,7 @@ class Run(Back):
             return "nothing"
         if leg.direction == BACK and leg.outcome != "undone":
             return self.back(reason=leg.reason, to=leg.to, everything=leg.everything, cause=leg.cause)
-        return self.forward(until=until or (leg.until if leg.direction == FORWARD else None))
+        return self.forward(until=until or (None if leg.outcome == "until" else leg.until))
 
     def recover(self, phase_name: str) -> str:
         """For the supervisor: ends a phase whose worker died; past the commit point forward, before it back.

@@ -56,7 +56,7 @@ class Walker(Watch):
             self.record("command-failed", step=step.name, error=reason(error))
         seen = self._settle(step, deadline, failure)
         seconds = round(self.clock.monotonic() - began, 3)
-        evidence = plain(step.evidence())
+        evidence = _evidence(step)
         self.record(
             "converged", step=step.name, seen=plain(seen), undoes=list(step.undoes), seconds=seconds, evidence=evidence
         )
@@ -189,6 +189,13 @@ def is_open(position: Position, step: Step[Any]) -> bool:
     intent = position.intent
     mine = {step.name, *step.undoes}
     return intent is not None and not mine.isdisjoint((intent, *position.intent_undoes))
+
+
+def _evidence(step: Step[Any]) -> Any:
+    try:
+        return plain(step.evidence())
+    except Exception as error:  # noqa: BLE001 - the step is done; a missing detail must not undo that
+        return {"missing": reason(error)}
 
 
 def observed(step: Step[Any]) -> Any:

@@ -1,6 +1,7 @@
 """What is watched at every boundary and during every wait: interrupts, holds, guards, the budget."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,10 +60,9 @@ class Watch:
         self._show(Event(kind, data))
 
     def _show(self, event: Event) -> None:
-        try:
+        # A closed terminal or pipe must not end a write pause half-way.
+        with suppress(OSError, ValueError):
             self.listen(event)
-        except (OSError, ValueError):  # a closed terminal or pipe must not end a write pause half-way
-            self.listen = _nobody
 
     def breathe(self) -> None:
         """What is looked at before every step and during every wait; raises what must stop the walk."""
@@ -123,10 +123,6 @@ def found(check: Check) -> Finding:
         raise
     except Exception as error:  # noqa: BLE001 - an adapter's leak must end as a finding, or a window would stay shut
         return Finding.blind(reason(error))
-
-
-def _nobody(_: Event) -> None:
-    pass
 
 
 def reason(error: BaseException) -> str:

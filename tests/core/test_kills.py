@@ -187,7 +187,7 @@ def test_supervisor_killed_as_well_and_called_again() -> None:
                 break
             w.run(plan(w)).run.recover("window")
             assert w.values["maintenance"] == "off" and "open" in (w.values["blue"], w.values["green"]), (name, again)
-            second += 3
+            second += 5
     raise AssertionError("the walk does not end")
 
 

@@ -1,14 +1,15 @@
 """The engine rule for one step: skip, converge, Unexpected, and what is made of every kind of failure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from toy_world import Both, Put, World, killed_at
+from toy_world import Both, Put, SetValue, World, killed_at
 
 from cutover.core.errors import LeaseLost, NotConverged, PlanChanged, StepFailed, Unexpected, Unreachable
 from cutover.core.plan import Phase, Plan
-from cutover.core.step import Step
+from cutover.core.step import Command, Step
 
 
 def of(*steps: Step[Any], **more: Any) -> Plan:
@@ -135,12 +136,48 @@ def test_a_void_lease_stops_before_the_effect() -> None:
 def test_a_listener_that_fails_does_not_stop_the_walk() -> None:
     w = World(values={"k": "a"})
     started = w.run(one(w))
+    told = 0
 
     def broken(_: object) -> None:
+        nonlocal told
+        told += 1
         raise BrokenPipeError
 
     started.run.walker.listen = broken
     assert started.run.forward() == "done"
+    assert told == len(w.store.kept)  # and it is told the rest: it may be a sign of life to somebody else
+
+
+def test_evidence_is_kept_and_a_missing_one_does_no_harm() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Proven(Put):
+        """Tells how it went."""
+
+        def evidence(self) -> Mapping[str, Any]:
+            return {"rows": {"a": 3}[self.before]}
+
+    w = World(values={"k": "a"})
+    plan = of(Proven(name="turn", key="k", before="a", after="b", world=w))
+    w.run(plan).run.forward()
+    w.run(plan).run.back(reason="r")
+    assert [e.data["evidence"] for e in w.store.kept if e.kind == "converged"] == [
+        {"rows": 3},
+        {"missing": "KeyError: 'b'"},
+    ]
+
+
+def test_a_defect_in_a_step_ends_as_a_foreseeable_error() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Defective(Put):
+        """Cannot say its commands once it runs."""
+
+        def commands(self, target: Any) -> Sequence[Command]:
+            return super().commands(target) if not self.world.store.kept else (SetValue(self.world, "k", int("x")),)
+
+    w = World(values={"k": "a"})
+    with pytest.raises(StepFailed, match="turn: ValueError"):
+        w.run(of(Defective(name="turn", key="k", before="a", after="b", world=w))).run.forward()
+    assert w.ran == []
 
 
 def test_a_changed_plan_is_refused_on_resume_and_on_the_way_back() -> None:
@@ -171,7 +208,7 @@ def test_resume_stops_where_the_first_walk_was_told_to() -> None:
     killed_at(5, lambda: w.run(plan).run.forward(until="one"))
     assert w.run(plan).run.resume() == "until"
     assert w.values == {"k": "b", "l": "a"}
-    assert w.run(plan).run.forward() == "done"
+    assert w.run(plan).run.resume() == "done"
 
 
 def test_nothing_is_resumed_where_nothing_began_or_all_is_rolled_back() -> None:

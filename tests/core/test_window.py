@@ -32,7 +32,7 @@ class Recorder:
         self._world = w
 
     @contextmanager
-    def watch(self, phase: str, budget: float) -> Iterator[None]:
+    def watch(self, phase: str, budget: float, *, ready_first: bool) -> Iterator[None]:
         self.notes.append(f"begin {phase} {budget:g} {self._world.values['maintenance']}")
         yield
         self.notes.append(f"end {self._world.values['maintenance']}")

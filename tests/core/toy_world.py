@@ -24,6 +24,10 @@ class Killed(BaseException):
     """The process died here."""
 
 
+class TwoWritableSides(BaseException):
+    """What must never be; not an Exception, because the engine takes those for failed commands."""
+
+
 class FakeClock:
     """Time moves only when somebody sleeps; `at` holds what happens when a moment of monotonic time has come."""
 
@@ -100,7 +104,8 @@ class World:
             self.values[key] = "stray"
         elif fault != "nothing":
             self.values[key] = value
-        assert not (self.values.get("blue") == OPEN and self.values.get("green") == OPEN), "two writable sides"
+        if self.values.get("blue") == self.values.get("green") == OPEN:
+            raise TwoWritableSides(label)
         if fault == "after":
             raise ConnectionError("lost after the effect")
 
@@ -207,6 +212,8 @@ class Fence(Command):
         closing, opening = ("blue", "green") if self.target[1] == OPEN else ("green", "blue")
         killpoint.reached("switch: locked")
         self.world.put(closing, FENCED)
+        if self.world.values[closing] != FENCED:
+            raise ConnectionError("the fence does not hold")
         killpoint.reached("switch: fenced")
         self.world.put(opening, OPEN)
 

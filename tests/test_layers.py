@@ -1,0 +1,192 @@
+"""The house's floors, read from the imports: they point down only, adapters keep apart, and names say what is inside."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = ROOT / "cutover"
+
+FLOORS = {
+    "core": 0,
+    "postgres": 1,
+    "aws": 1,
+    "net": 1,
+    "metrics": 1,
+    "notify": 1,
+    "state": 1,
+    "environment": 2,
+    "plans": 2,
+    "runbook": 4,
+    "report": 4,
+    "console": 4,
+    "cli": 5,
+}
+ANNEXES = {"world", "routing"}  # beside the house: the local world, and the library that applications import
+WIRING = 3  # a module that lies in cutover/ itself, as app.py does
+ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
+# Who may import what else of the same floor, and why: a plan is built from a checked environment.
+SAME_FLOOR = {("plans", "environment")}
+# One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers).
+TECHNOLOGIES = {
+    "psycopg": {"postgres", "world"},
+    "boto3": {"aws", "world"},
+    "botocore": {"aws", "world"},
+    "moto": {"world"},
+    "aiohttp": {"world"},
+    "dns": {"net", "world"},
+    "sqlite3": {"state"},
+    "yaml": {"environment"},
+    "jinja2": {"runbook", "report", "console"},
+    "invoke": {"cli"},
+}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+LONGEST, LONGEST_TEST = 300, 400
+
+
+@dataclass(frozen=True)
+class Import:
+    file: Path
+    line: int
+    module: str
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+
+def room(module: str) -> str:
+    """`cutover.aws.session` lies in `aws`, `cutover.app` in `app`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def floor(name: str) -> int:
+    return FLOORS.get(name, WIRING)
+
+
+def imports(folder: Path = HOUSE) -> Iterator[Import]:
+    for file in sorted(folder.rglob("*.py")):
+        here = file.relative_to(ROOT).with_suffix("").parts
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield Import(file, node.lineno, alias.name)
+            elif isinstance(node, ast.ImportFrom):
+                start = ".".join(here[: len(here) - node.level]) if node.level else ""
+                module = ".".join(part for part in (start, node.module) if part)
+                if module == "cutover":
+                    for alias in node.names:
+                        yield Import(file, node.lineno, f"cutover.{alias.name}")
+                else:
+                    yield Import(file, node.lineno, module)
+
+
+def own(found: Import) -> str:
+    parts = found.file.relative_to(HOUSE).parts
+    return parts[0] if len(parts) > 1 else parts[0].removesuffix(".py")
+
+
+ALL = list(imports())
+INSIDE = [found for found in ALL if found.module == "cutover" or found.module.startswith("cutover.")]
+
+
+def test_the_reader_reads() -> None:
+    assert len(INSIDE) > 100 and {room(found.module) for found in INSIDE} >= {"core", "aws", "postgres"}
+
+
+def none(broken: list[Import]) -> None:
+    assert not broken, "\n" + "\n".join(map(str, broken))
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.name for path in HOUSE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert rooms <= FLOORS.keys() | ANNEXES, "a new room needs its floor here, and a line in the design"
+
+
+def test_the_engine_uses_the_standard_library_only() -> None:
+    none(
+        [
+            found
+            for found in ALL
+            if own(found) == "core"
+            and room(found.module) != "core"
+            and found.module.split(".")[0] not in sys.stdlib_module_names
+        ]
+    )
+
+
+def test_imports_point_down_only() -> None:
+    def allowed(user: str, used: str) -> bool:
+        if user == used or user in ANNEXES or used in ANNEXES or not used:
+            return True
+        if (user, used) in SAME_FLOOR or (floor(user) == floor(used) == WIRING):
+            return True
+        return floor(used) < floor(user)
+
+    none([found for found in INSIDE if not allowed(own(found), room(found.module))])
+
+
+def test_adapters_know_the_engine_and_nothing_else() -> None:
+    none([found for found in INSIDE if own(found) in ADAPTERS and room(found.module) not in {own(found), "core"}])
+
+
+def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_the_adapters() -> None:
+    none([found for found in INSIDE if room(found.module) == "world" and own(found) not in {"world", "cli"}])
+    none(
+        [
+            found
+            for found in INSIDE
+            if own(found) == "world" and room(found.module) != "world" and floor(room(found.module)) > 2
+        ]
+    )
+
+
+def test_the_routing_library_stands_alone() -> None:
+    none([found for found in INSIDE if own(found) == "routing" and room(found.module) != "routing"])
+    none([found for found in INSIDE if room(found.module) == "routing" and own(found) != "routing"])
+
+
+@pytest.mark.parametrize("technology", sorted(TECHNOLOGIES))
+def test_a_technology_has_one_place(technology: str) -> None:
+    none(
+        [
+            found
+            for found in ALL
+            if found.module.split(".")[0] == technology and own(found) not in TECHNOLOGIES[technology]
+        ]
+    )
+
+
+def test_no_import_hides_behind_a_string() -> None:
+    """`import_module("…")` and `__import__` would pass by unseen."""
+    broken = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted(HOUSE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "id", "") == "__import__" or getattr(node.func, "attr", "") == "import_module")
+    ]
+    assert not broken
+
+
+def python_files() -> Iterator[Path]:
+    for folder in (HOUSE, ROOT / "tests", ROOT / "smoke"):
+        yield from sorted(folder.rglob("*.py"))
+
+
+def test_names_say_what_is_inside() -> None:
+    vague = [path for path in python_files() if VAGUE & {path.stem, *path.relative_to(ROOT).parts[:-1]}]
+    assert not vague
+
+
+def test_a_file_past_the_limit_is_asking_to_be_two() -> None:
+    long = {}
+    for path in python_files():
+        lines = len(path.read_text().splitlines())
+        if lines > (LONGEST if HOUSE in path.parents else LONGEST_TEST):
+            long[str(path.relative_to(ROOT))] = lines
+    assert not long
