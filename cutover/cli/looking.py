@@ -34,8 +34,8 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
     """Prints the plan with what is observed; returns how many steps are not at their end state."""
     from cutover.cli.opening import print_json
     from cutover.core.gate import Gate
-    from cutover.core.plain import digest, text
-    from cutover.runs import observed
+    from cutover.core.plain import text
+    from cutover.runs import observed, start_digest
 
     shown = app.finish if finishing else app.plan
     seen = observed(shown)
@@ -66,7 +66,7 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
         "schema": "cutover.plan/1",
         "environment": app.environment.name,
         "plan_digest": shown.digest(),
-        "start_digest": digest({"plan": shown.digest(), "observed": seen}),
+        "start_digest": start_digest(shown, seen),
         "to_change": len(pending),
         "irreversible": sum(row["undo"].startswith("none") for row in steps),
         "items": rows,
@@ -81,8 +81,11 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
 def _print_plan(document: dict[str, Any]) -> None:
     from rich.console import Console
 
+    from cutover.runs import BLIND
+
     out = Console(highlight=False, soft_wrap=True)
     phase = ""
+    blind: dict[str, int] = {}
     for row in document["items"]:
         if row["phase"] != phase:
             phase = row["phase"]
@@ -93,11 +96,17 @@ def _print_plan(document: dict[str, Any]) -> None:
             continue
         kept = "; kept by a rollback" if row["kept_by_rollback"] else ""
         out.print(f"  {row['sign']} {row['step']:<28} {row['before']} → {row['after']}", markup=False)
-        out.print(f"      now: {row['now']}; undo: {row['undo']}{kept}", markup=False)
+        now = row["now"]
+        if now.startswith(BLIND):
+            now = f"not observed ({blind.setdefault(now.removeprefix(BLIND), len(blind) + 1)})"
+        out.print(f"      now: {now}; undo: {row['undo']}{kept}", markup=False)
+    out.print("")
+    for reason, number in blind.items():
+        out.print(f"({number}) {reason}", markup=False)
     out.print(
         f"\n{document['to_change']} to change, {document['irreversible']} irreversible "
         "(~ changes, = holds already, ? is asked)\n"
-        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest']}",
+        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}",
         markup=False,
     )
 
@@ -121,7 +130,9 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
         if as_json:
             print_json({"schema": "cutover.plan/1", "environment": app.environment.name, "items": []})
         return
-    back = app.plan.inverse(view.position.taken, to=to, everything=everything)
+    position = view.position
+    taken = (*position.taken, *position.kept) if everything else position.taken
+    back = app.plan.inverse(taken, to=to, everything=everything, half_done=position.half_done)
     seen = observed(back)
     rows = [
         {"phase": phase.name, "gate": item.name, "now": "not run in dry-run" if item.check.writes else ""}

@@ -1,8 +1,11 @@
 """The console script `cutover`: the same tasks as `invoke`, with did-you-mean for what cannot be parsed."""
 
 import difflib
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from invoke.exceptions import ParseError
@@ -17,32 +20,46 @@ USAGE = 3  # configuration refused
 class CutoverProgram(Program):
     """Invoke's program, with parse errors that name the nearest task or flag and end with exit code 3."""
 
-    def parse_collection(self) -> None:
-        super().parse_collection()
+    def parse_core(self, argv: list[str] | None) -> None:
+        with self._explained():
+            super().parse_core(argv)
 
-    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+    def parse_tasks(self) -> None:
+        with self._explained():
+            super().parse_tasks()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            super().run(argv, exit=False)
+            yield
         except ParseError as error:
-            say(f"{error}{self._nearest(str(error))}")
+            say(f"{error}{self._nearest(error)}")
             raise SystemExit(USAGE) from error
         except ValueError as error:  # a flag that wants a number and got a word
             say(f"a value is not of the kind that its flag wants: {error}")
             raise SystemExit(USAGE) from error
 
-    def _nearest(self, message: str) -> str:
-        found = re.search(r"No idea what '(.+?)' is", message)
+    def _nearest(self, error: ParseError) -> str:
+        found = re.search(r"No idea what '(.+?)' is", str(error))
         if found is None:
             return ""
         word = found.group(1)
-        tasks = namespace()
-        known = [name for name in tasks.task_names if not word.startswith("-")]
-        for task in tasks.tasks.values():
-            known += [f"--{name.replace('_', '-')}" for name in task.argspec(task.body)[0]] if word.startswith("-") else []
-        near = difflib.get_close_matches(word, sorted(set(known)), n=1)
+        known = list(namespace().task_names)
+        if word.startswith("-"):
+            known = list(error.context.flags) if error.context is not None else []
+        near = difflib.get_close_matches(word, known, n=1)
         return f" Did you mean {near[0]!r}?" if near else " See: cutover --list"
 
 
 def main() -> None:
     """Runs the tasks of this package, wherever it is installed."""
-    CutoverProgram(name="cutover", binary="cutover", namespace=namespace(), version=version("cutover")).run(sys.argv)
+    try:
+        _program().run(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _program() -> Program:
+    return CutoverProgram(name="cutover", binary="cutover", namespace=namespace(), version=version("cutover"))

@@ -106,6 +106,8 @@ def lint(c: Context) -> None:
     _run([sys.executable, "-m", "ruff", "check", "."])
     _run([sys.executable, "-m", "ruff", "format", "--check", "."])
     _run([sys.executable, "-m", "mypy"])
+    for folder in sorted({path.parent for path in Path("tests").rglob("test_*.py")}):
+        _run([sys.executable, "-m", "mypy", "--strict", str(folder)], {**os.environ, "MYPYPATH": f"tests:{folder}"})
     schema(c, check=True)
     runbook(c, check=True)
 

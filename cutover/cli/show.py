@@ -89,8 +89,14 @@ class Shower:
     def _leg(self, event: Event) -> None:
         data = event.data
         if data["direction"] == "back":
-            back = self.plan.inverse(data["taken"], to=data.get("to"), everything=bool(data.get("everything")))
+            back = self.plan.inverse(
+                data["taken"],
+                to=data.get("to"),
+                everything=bool(data.get("everything")),
+                half_done=data.get("half_done", ()),
+            )
             self._items = {item.name: item for _, item in back.walk()}
+            self._zone = "rollback" if back.commit_steps() else "cancel"
             self._total, self._number = len(self._items), 0
             where = f"to the end of {data['to']}" if data.get("to") else "to blue"
             self._line(f"[bold]going back {where}[/]: {escape(str(data.get('reason') or ''))}")
