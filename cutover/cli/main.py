@@ -33,21 +33,21 @@ class CutoverProgram(Program):
         try:
             yield
         except ParseError as error:
-            say(f"{error}{self._nearest(error)}")
+            say(f"{error}{self._nearest(str(error))}")
             raise SystemExit(USAGE) from error
         except ValueError as error:  # a flag that wants a number and got a word
             say(f"a value is not of the kind that its flag wants: {error}")
             raise SystemExit(USAGE) from error
 
-    def _nearest(self, error: ParseError) -> str:
-        found = re.search(r"No idea what '(.+?)' is", str(error))
+    def _nearest(self, message: str) -> str:
+        found = re.search(r"No idea what '(.+?)' is", message)
         if found is None:
             return ""
         word = found.group(1)
         known = list(namespace().task_names)
         if word.startswith("-"):
-            known = list(error.context.flags) if error.context is not None else []
-        near = difflib.get_close_matches(word, known, n=1)
+            known = [flag for context in namespace().to_contexts() if context.name in sys.argv for flag in context.flags]
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
         return f" Did you mean {near[0]!r}?" if near else " See: cutover --list"
 
 

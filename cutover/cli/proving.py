@@ -75,11 +75,21 @@ def validate(c: Context, env: str = "", tables: str = "", record: bool = False, 
         raise Exit(code=1 if report.status == "differs" else 2)
 
 
-@task(help={"env": ENV, "side": "blue or green", "keyword": "as for pytest -k", "read-only": "leave out tests that write"})
+@task(
+    help={
+        "env": ENV,
+        "side": "blue or green",
+        "keyword": "as for pytest -k",
+        "read-only": "leave out tests that write",
+        "json": "one document on standard output",
+    }
+)
 @ended
-def smoke(c: Context, env: str = "", side: str = "green", keyword: str = "", read_only: bool = False) -> None:
+def smoke(
+    c: Context, env: str = "", side: str = "green", keyword: str = "", read_only: bool = False, json: bool = False
+) -> None:
     """Run the smoke tests against one side, past the load balancer. Example: invoke smoke --env local --side green"""
-    from cutover.cli.opening import is_dry, named, opened
+    from cutover.cli.opening import is_dry, named, opened, print_json
     from cutover.core.errors import ConfigurationRefused
     from cutover.core.gate import Verdict
     from cutover.net.smoke import SmokeTests
@@ -93,7 +103,11 @@ def smoke(c: Context, env: str = "", side: str = "green", keyword: str = "", rea
     wanted = app.environment.smoke
     dry = is_dry(c, read_only)
     finding = SmokeTests(folder=wanted.path, url=url, keyword=keyword, read_only=dry, timeout=wanted.timeout).look()
-    print(f"{side}: {finding.verdict.value}: {finding.seen}")
+    if json:
+        seen = {"verdict": finding.verdict.value, "seen": finding.seen}
+        print_json({"schema": "cutover.smoke/1", "environment": env, "side": side, **seen})
+    else:
+        print(f"{side}: {finding.verdict.value}: {finding.seen}")
     if finding.verdict is not Verdict.PASS:
         raise Exit(code=1)
 

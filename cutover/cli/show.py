@@ -56,7 +56,8 @@ class Shower:
                 budget = f", budget {data['budget']:g} s" if data.get("budget") else ""
                 phase = data["phase"]
                 owner = next((p.owner for p in self.plan.phases if p.name == phase), "")
-                self._line(f"\n[bold]{escape(phase)}[/]  (owner: {escape(owner)}{budget}; zone: {self._zone})")
+                left = f"about {self._left():.0f} s to the end"
+                self._line(f"\n[bold]{escape(phase)}[/]  (owner: {escape(owner)}{budget}; zone: {self._zone}; {left})")
             case "phase-left":
                 self._line(f"  {data['phase']} took {data['seconds']:.1f} s")
             case "intent":
@@ -80,6 +81,11 @@ class Shower:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+    def _left(self) -> float:
+        """What the items ahead usually take, in seconds: a step's expected time, a gate's soak and a moment."""
+        ahead = list(self._items.values())[self._number :]
+        return sum(item.hold + 1.0 if isinstance(item, Gate) else item.expected for item in ahead)
 
     def _take_plan(self, plan: Plan) -> None:
         for _, item in plan.walk():
