@@ -4,14 +4,15 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.app import App
+from cutover.core.back import REOPENED
 from cutover.core.clock import Interrupt, SystemClock
-from cutover.core.errors import ApprovalStale, CutoverError, PointOfNoReturn, Refused
+from cutover.core.errors import ApprovalStale, CutoverError, PointOfNoReturn, Refused, Unexpected
 from cutover.core.journal import Entry, Journal, Position, position_of
 from cutover.core.leg import BACK, Supervisor, silent
 from cutover.core.plain import digest, plain, text
@@ -20,6 +21,8 @@ from cutover.core.run import Run
 from cutover.core.walk import Listener
 from cutover.state.sqlite import SqliteState
 
+SHORTEST_APPROVAL = 12  # characters of the start digest
+BLIND = "not observed: "
 CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
 
 
@@ -88,13 +91,16 @@ def observed(plan: Plan) -> dict[str, str]:
         try:
             seen[step.name] = text(step.observe())
         except CutoverError as error:
-            seen[step.name] = f"not observed: {error.message}"
+            seen[step.name] = f"{BLIND}{error.message}"
     return seen
 
 
-def start_digest(plan: Plan) -> str:
-    """The plan and what it starts from: what a reviewed plan is approved by."""
-    return digest({"plan": plan.digest(), "observed": observed(plan)})
+def start_digest(plan: Plan, seen: Mapping[str, str] | None = None) -> str | None:
+    """The plan and what it starts from: what a reviewed plan is approved by; None when not everything could be observed."""
+    seen = observed(plan) if seen is None else seen
+    if any(state.startswith(BLIND) for state in seen.values()):
+        return None
+    return digest({"plan": plan.digest(), "observed": seen})
 
 
 Supervise = Callable[[App, str, Listener], tuple[Supervisor, Listener]]
@@ -123,17 +129,37 @@ class Conductor:
                     next_command=f"invoke resume --env {self.app.environment.name}",
                 )
             if approve is not None and (view is None or not view.position.done):
-                now = start_digest(self.app.plan)
-                if not now.startswith(approve) or len(approve) < 12:
-                    raise ApprovalStale(
-                        f"approved was {approve[:12]}, but plan and observed states now give {now[:12]}; review again",
-                        next_command=f"invoke plan --env {self.app.environment.name}",
-                    )
+                self._is_approved(approve)
             name = view.run if view is not None else _new_name()
             run = self._run(state, name, self.app.plan)
             if view is not None:
                 self._unhold(state, view)
-            return name, run.forward(until=until)
+            outcome = run.forward(until=until)
+            if outcome == "nothing" and until is None:
+                self._still_holds()
+            return name, outcome
+
+    def _is_approved(self, approve: str) -> None:
+        now = start_digest(self.app.plan)
+        again = f"invoke plan --env {self.app.environment.name}"
+        if now is None:
+            raise ApprovalStale("not everything of the plan can be observed now, so nothing can be compared", next_command=again)
+        if len(approve) < SHORTEST_APPROVAL or not now.startswith(approve):
+            raise ApprovalStale(
+                f"approved was {approve[:12]}, but plan and observed states now give {now[:12]}; review again",
+                next_command=again,
+            )
+
+    def _still_holds(self) -> None:
+        """The journal says that all is done; this looks whether the writing side and the traffic are still there."""
+        last = {step.resource: step for _, step in self.app.plan.steps() if step.commit_point or step.lane == "traffic"}
+        for step in last.values():
+            seen = step.observe()
+            if seen != step.after:
+                raise Unexpected(
+                    f"the cutover was done, but {step.resource} is now {text(seen)}, wanted {text(step.after)}; "
+                    f"somebody changed it since. Nothing was touched. Look: {step.check_shell()}"
+                )
 
     def rollback(self, *, reason: str, to: str | None = None, everything: bool = False) -> tuple[str, str]:
         """Takes the active run back; returns its id and what `Run.back` says, `nothing` when there is no run."""
@@ -243,8 +269,9 @@ class Conductor:
 
 
 def _going_back(view: RunView) -> bool:
-    leg = view.position.leg
-    return leg is not None and leg.direction == BACK and leg.outcome not in ("undone", "rolled-back")
+    # A window that was reopened because the way back failed is part of that way back.
+    legs = [leg for leg in view.position.legs if leg.cause != REOPENED]
+    return bool(legs) and legs[-1].direction == BACK and legs[-1].outcome not in ("undone", "rolled-back")
 
 
 def _new_name() -> str:

@@ -1,7 +1,8 @@
 """A second process that ends the window when the first one dies or hangs; nobody must be awake for writes to come back.
 
 It is started, has read everything and said so, before the window begins. It holds the other end of a pipe: an end of
-file without a word means that the worker is dead, silence for STALL seconds means that it hangs (it is killed then).
+file without a word means that the worker is dead, silence for STALL seconds means that it hangs (it is killed then). A
+thread of the worker beats through a long check; it falls silent when nothing has happened for longer than any may take.
 """
 
 import os
@@ -9,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,8 @@ from cutover.core.walk import Event, Listener
 from cutover.runs import Conductor
 
 START = 30.0  # seconds that the supervisor may take to get ready
-STALL = 15.0  # seconds without a sign of life; longer than the fence's lock and catch-up times together
+STALL = 10.0  # seconds without a sign of life
+PULSE = 1.0  # seconds between two beats of a worker that is busy with one thing
 BEAT, DISMISSED = b"b", b"q"
 
 
@@ -35,26 +38,42 @@ class ProcessSupervisor:
 
     def __init__(self, app: App, run: str) -> None:
         self._app, self._run = app, run
+        self._log = app.means.state_dir / f"{app.environment.name}.supervisor.log"
         self._pipe: IO[bytes] | None = None
+        self._heard = time.monotonic()
 
     def beating(self, listen: Listener) -> Listener:
         """`listen`, and a sign of life with every event."""
 
         def both(event: Event) -> None:
+            self._heard = time.monotonic()
             self._say(BEAT)
             listen(event)
 
         return both
 
     @contextmanager
-    def watch(self, phase: str, budget: float) -> Iterator[None]:
-        """The supervisor stands by while the body runs; raises SupervisorMissing when it does not get ready."""
+    def watch(self, phase: str, budget: float, *, ready_first: bool) -> Iterator[None]:
+        """The supervisor stands by while the body runs; with `ready_first` raises SupervisorMissing when it does not get ready."""
         child = self._start(phase)
-        self._pipe = child.stdin
+        if ready_first:
+            self._await_ready(child)
+        self._pipe, self._heard = child.stdin, time.monotonic()
+        over = threading.Event()
+        pulse = threading.Thread(target=self._pulse, args=(over, budget), name="pulse", daemon=True)
+        pulse.start()
+        word: bytes | None = None  # anything but an orderly end leaves the phase to the supervisor
         try:
             yield
+            word = DISMISSED
+        except CutoverError:
+            word = DISMISSED
+            raise
         finally:
-            self._say(DISMISSED)
+            over.set()
+            pulse.join()
+            if word is not None:
+                self._say(word)
             self._pipe = None
             with suppress(OSError):
                 if child.stdin is not None:
@@ -66,9 +85,8 @@ class ProcessSupervisor:
 
     def _start(self, phase: str) -> subprocess.Popen[bytes]:
         lease = self._app.lease[-1]
-        log = self._app.home / f"{self._app.environment.name}.supervisor.log"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CUTOVER_KILL")}
-        with log.open("ab") as output:
+        with self._log.open("ab") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "cutover.supervision", self._app.environment.name, self._run, phase, lease.id],
                 stdin=subprocess.PIPE,
@@ -77,13 +95,22 @@ class ProcessSupervisor:
                 env=environ,
                 start_new_session=True,  # Ctrl-C at the terminal must not reach it
             )
+        return child
+
+    def _await_ready(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stdout is not None
         ready, _, _ = select.select([child.stdout], [], [], START)
         if not ready or child.stdout.readline().strip() != b"ready":
             child.kill()
             child.wait()
-            raise SupervisorMissing(f"the supervisor did not start within {START:g} s; see {log}")
-        return child
+            raise SupervisorMissing(f"the supervisor did not start within {START:g} s; see {self._log}")
+
+    def _pulse(self, over: threading.Event, budget: float) -> None:
+        # A worker whose main thread hangs must not look alive for ever: no check takes longer than these together.
+        longest = max(budget, self._app.environment.smoke.timeout) + STALL
+        while not over.wait(PULSE):
+            if time.monotonic() - self._heard < longest:
+                self._say(BEAT)
 
     def _say(self, word: bytes) -> None:
         if self._pipe is not None:

@@ -75,7 +75,9 @@ class AlbShare(Step[Share | str]):
         return (SetWeights(self, target, gaining, self.healthy_at_least),)
 
     def check_shell(self) -> str:
-        return _show_weights(self.aws, self.load_balancer, self.port)
+        share = f'all += $2; if ($1 == "{self.green}") green = $2; else if ($1 != "{self.blue}" && $2) odd = 1'
+        told = 'odd ? "other target groups get traffic" : all ? 100 * green / all " %" : "nobody gets traffic"'
+        return _weights_shell(self.aws, self.load_balancer, self.port, share, told)
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,9 @@ class AlbAttach(Step[str]):
         return (Attach(self, target == ATTACHED),)
 
     def check_shell(self) -> str:
-        return _show_weights(self.aws, self.load_balancer, self.port)
+        rest = f'if ($1 == "{self.green}") there = 1; if (($1 == "{self.blue}") == ($2 == 0)) odd = 1'
+        told = f'odd ? "traffic is shared" : there ? "{ATTACHED}" : "{BLUE_ALONE}"'
+        return _weights_shell(self.aws, self.load_balancer, self.port, rest, told)
 
 
 @dataclass(frozen=True)
@@ -240,12 +244,17 @@ class TargetsHealthy(Check):
         return Finding.not_yet(f"{seen} ({_tally(states)})", "look at the targets' health checks", targets=states)
 
     def shell(self) -> str:
-        return (
-            f'{self.aws.shell()} elbv2 describe-target-health --target-group-arn "$({self.aws.shell()} elbv2'
-            f" describe-target-groups --names {quote(self.group)} --query 'TargetGroups[0].TargetGroupArn' --output text)\""
-            " --query 'TargetHealthDescriptions[].[Target.Id,Target.Port,TargetHealth.State,TargetHealth.Reason]'"
-            " --output text"
-        )
+        group = group_shell(self.aws, "group", self.group)
+        return f"{group}\n{targets_shell(self.aws, self.at_least)}"
+
+
+def targets_shell(aws: Aws, at_least: int) -> str:
+    """A line that shows the targets of $group, and fails unless so many of them are healthy."""
+    return (
+        f'{aws.shell()} elbv2 describe-target-health --target-group-arn "$group"'
+        " --query 'TargetHealthDescriptions[].[Target.Id,Target.Port,TargetHealth.State,TargetHealth.Reason]'"
+        f" --output text | awk '{{ print; healthy += $3 == \"healthy\" }} END {{ exit healthy < {at_least} }}'"
+    )
 
 
 def _described(weights: dict[str, int]) -> str:
@@ -256,10 +265,15 @@ def _tally(states: list[dict[str, str]]) -> str:
     return ", ".join(f"{one['target']} {one['state']} {one['reason']}".strip() for one in states) or "no targets"
 
 
-def _show_weights(aws: Aws, load_balancer: str, port: int) -> str:
-    return (
-        f'{aws.shell()} elbv2 describe-listeners --load-balancer-arn "$({aws.shell()} elbv2 describe-load-balancers'
-        f" --names {quote(load_balancer)} --query 'LoadBalancers[0].LoadBalancerArn' --output text)\""
-        f" --query 'Listeners[?Port==`{port}`].DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn,Weight]'"
-        " --output text"
+def _weights_shell(aws: Aws, load_balancer: str, port: int, each: str, told: str) -> str:
+    """Shows the weight of each target group, and then the state in one word; both awk parts see name and weight."""
+    return script(
+        [
+            *listener_shell(aws, load_balancer, port),
+            (
+                f'{aws.shell()} elbv2 describe-listeners --listener-arns "$listener"'
+                " --query 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn,Weight]' --output text |"
+                f" awk '{{ split($1, arn, \"/\"); $1 = arn[2]; print; {each} }} END {{ print {told} }}'"
+            ),
+        ]
     )

@@ -98,10 +98,8 @@ class AlbMaintenance(Step[str]):
         return script(
             [
                 *listener_shell(self.aws, self.load_balancer, self.port),
-                (
-                    f'{self.aws.shell()} elbv2 describe-rules --listener-arn "$listener" --query {quote(self.query())}'
-                    " --output json"
-                ),
+                *_found_shell(self),
+                f'if [ -n "$ours" ]; then echo {quote(WRITES_503)}; else echo {quote(WRITES_PASS)}; fi',
             ]
         )
 

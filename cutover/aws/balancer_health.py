@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cutover.aws.alb import TargetsHealthy
-from cutover.aws.listener import Missing, find_listener
+from cutover.aws.alb import TargetsHealthy, targets_shell
+from cutover.aws.listener import Missing, find_listener, listener_shell, script
 from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError
 from cutover.core.clock import Deadline
 from cutover.core.gate import Check, Finding, Verdict
@@ -32,10 +32,12 @@ class BalancerHealthy(Check):
         return odd[0] if odd else Finding.passed(f"{self.load_balancer}: " + "; ".join(f.seen for f in found))
 
     def shell(self) -> str:
-        return (
-            f"for group in $({self.aws.shell()} elbv2 describe-target-groups --load-balancer-arn "
-            f'"$({self.aws.shell()} elbv2 describe-load-balancers --names {self.load_balancer} '
-            "--query 'LoadBalancers[0].LoadBalancerArn' --output text)\" --query 'TargetGroups[].TargetGroupArn' --output text); do\n"
-            f'  {self.aws.shell()} elbv2 describe-target-health --target-group-arn "$group" '
-            "--query 'TargetHealthDescriptions[].[Target.Id,Target.Port,TargetHealth.State]' --output text\ndone"
-        )
+        lines = [
+            *listener_shell(self.aws, self.load_balancer, self.port),
+            (
+                f'groups=$({self.aws.shell()} elbv2 describe-listeners --listener-arns "$listener" --query'
+                " 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups[?Weight>`0`].TargetGroupArn[]' --output text)"
+            ),
+            f"for group in ${{groups:?}}; do\n  {targets_shell(self.aws, 1)} || exit 1\ndone",
+        ]
+        return script(lines)

@@ -54,9 +54,10 @@ class RecordName:
     def types(self) -> tuple[str, ...]:
         return TOGETHER if self.type in TOGETHER else (self.type,)
 
-    def show(self, columns: str) -> str:
-        """The aws command that prints columns of the group's records."""
-        return script([*self._zone_shell(), f"{self._list_shell(f'[{columns}]')} --output text"])
+    def show(self, columns: str, each: str, told: str) -> str:
+        """The aws command that prints columns of the group's records, and then one word; both awk parts see the columns."""
+        awk = f"awk -F'\\t' '{{ print; {each} }} END {{ print {told} }}'"
+        return script([*self._zone_shell(), f"{self._list_shell(f'[{columns}]')} --output text | {awk}"])
 
     def swap_shell(self, program: str, words: str) -> str:
         """The aws commands that send one batch over the group, changed by `program` (see CHANGE)."""

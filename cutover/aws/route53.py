@@ -78,7 +78,9 @@ class Route53Share(Step[Share | str]):
         return (SetRecordWeights(self, target),)
 
     def check_shell(self) -> str:
-        return self.where.show("Type,SetIdentifier,Weight,TTL")
+        share = f'all += $3; if ($2 == "{self.green}") green += $3; else if ($2 != "{self.blue}") odd = 1'
+        told = 'odd ? "other records" : all ? 100 * green / all " %" : "all weights 0"'
+        return self.where.show("Type,SetIdentifier,Weight,TTL", share, told)
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,9 @@ class Route53Ttl(Step[int | str]):
         return (SetTtl(self, target),)
 
     def check_shell(self) -> str:
-        return self.where.show("Type,SetIdentifier,TTL")
+        return self.where.show(
+            "Type,SetIdentifier,TTL", "odd += NR > 1 && $3 != ttl; ttl = $3", 'odd ? "several TTLs" : ttl'
+        )
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _first_line_ending_at_or_after(file: BinaryIO, moment: float) -> int:
 def _parsed(raw: bytes) -> dict[str, Any]:
     found = json.loads(raw)
     if not isinstance(found, dict):
-        raise ValueError(f"not a ledger line: {raw[:80]!r}")
+        raise ValueError(f"not a ledger line: {raw[:80]!r}")  # noqa: TRY004 - the file's content is wrong, no argument's type
     return found
 
 

@@ -121,5 +121,11 @@ def _name(case: ElementTree.Element) -> str:
 
 def _first_line(case: ElementTree.Element) -> str:
     trouble = _trouble(case)
-    text = (trouble.get("message") or trouble.text or "" if trouble is not None else "").strip()
-    return text.splitlines()[0][:300] if text else "no message"
+    if trouble is None:
+        return "no message"
+    # An assertion's first line stands in the message; what broke at collection has its own marked with E in the text.
+    marked = [line[1:].strip() for line in (trouble.text or "").splitlines() if line.startswith("E ")]
+    message = (trouble.get("message") or "").strip()
+    if message and message != "collection failure":
+        return message.splitlines()[0][:300]
+    return (marked[-1] if marked else message or "no message")[:300]

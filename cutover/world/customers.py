@@ -157,6 +157,13 @@ class Customers:
             raise
 
 
+def open_session() -> aiohttp.ClientSession:
+    """A session without a limit of connections, and one that never repeats a request behind the ledger's back."""
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    session._retry_connection = False  # aiohttp has no public switch for this
+    return session
+
+
 def _rate(file: Path, current: float) -> float:
     try:
         return max(0.0, float(file.read_text(encoding="utf-8")))
@@ -171,10 +178,8 @@ async def serve(world: Path, rate: float) -> None:
     resolvers = [
         Resolver(dns_servers[n % len(dns_servers) :] + dns_servers[: n % len(dns_servers)]) for n in range(RESOLVERS)
     ]
-    connector = aiohttp.TCPConnector(limit=0)
-    with Path(os.environ["SHOP_LEDGER"]).open("a", encoding="utf-8") as ledger:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            session._retry_connection = False  # it would repeat a read behind the ledger's back
+    with Path(os.environ["SHOP_LEDGER"]).open("a", encoding="utf-8") as ledger:  # noqa: ASYNC230 - once, before the loop is busy
+        async with open_session() as session:
             customers = Customers(session, resolvers, ledger)
             shopping = asyncio.create_task(customers.shop_until_told(rate_file))
             publish(world, "customers", {"port": 0})

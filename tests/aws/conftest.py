@@ -1,7 +1,6 @@
 """The local AWS endpoint as a real process, seeded as before a cutover, and the aws command."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,18 +24,17 @@ CREDENTIALS = {
 @pytest.fixture(scope="session")
 def _endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     world = tmp_path_factory.mktemp("aws-world")
-    with (world / "log").open("wb") as log, pytest.MonkeyPatch.context() as patch:
+    with (world / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cutover.world.aws_endpoint", "--world", str(world)], stdout=log, stderr=log
         )
         blue, green = Target(), Target()
         try:
             port = ready_file.wait_for(world, "aws", seconds=60)["port"]
-            patch.delenv("AWS_PROFILE", raising=False)
-            for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
-                patch.setenv(name, value)
             endpoint = Endpoint(world, f"http://127.0.0.1:{port}", blue, green)
-            endpoint.start()
+            with pytest.MonkeyPatch.context() as patch:
+                _point_at(endpoint, patch)
+                endpoint.start()
             yield endpoint
         finally:
             process.terminate()
@@ -46,23 +44,16 @@ def _endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def endpoint(_endpoint: Endpoint) -> Iterator[Endpoint]:
+def endpoint(_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    _point_at(_endpoint, monkeypatch)
     yield _endpoint
     _endpoint.reset()
 
 
-@pytest.fixture(scope="session")
-def aws_cli() -> str:
-    """The folder of an aws command; its botocore is pinned to its own version, so it lives in a venv of its own."""
-    given = os.environ.get("CUTOVER_AWS_CLI") or shutil.which("aws")
-    if given:
-        return str(Path(given).parent)
-    place = Path(__file__).parents[2] / ".cutover" / "awscli"
-    command = place / "bin" / "aws"
-    if not command.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, timeout=120)
-        subprocess.run([str(place / "bin" / "pip"), "install", "-q", "awscli"], check=True, timeout=280)
-    return str(command.parent)
+def _point_at(endpoint: Endpoint, patch: pytest.MonkeyPatch) -> None:
+    patch.delenv("AWS_PROFILE", raising=False)
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint.url}.items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture

@@ -63,6 +63,9 @@ class Endpoint:
     aws: Aws = field(default_factory=lambda: Aws("us-east-1"))
 
     seeded: list[dict[str, Any]] = field(default_factory=list)
+    arns: dict[str, str] = field(default_factory=dict)
+    listeners: dict[str, str] = field(default_factory=dict)
+    zone_id: str = ""
 
     def start(self) -> None:
         """Seed it as before a cutover; a change of records is in sync after 50 ms."""
@@ -103,16 +106,27 @@ class Endpoint:
         return self.aws.call("route53", operation, Deadline.after(10), **parameters)
 
     def group(self, name: str) -> str:
-        arn: str = self.elb("DescribeTargetGroups", Names=[name])["TargetGroups"][0]["TargetGroupArn"]
-        return arn
+        """The ARN of a target group; it stays the same for the whole session."""
+        if not self.arns:
+            found = self.elb("DescribeTargetGroups")["TargetGroups"]
+            self.arns = {group["TargetGroupName"]: group["TargetGroupArn"] for group in found}
+        return self.arns[name]
+
+    def listener_arn(self, balancer: str = "shop") -> str:
+        if balancer not in self.listeners:
+            arn = self.elb("DescribeLoadBalancers", Names=[balancer])["LoadBalancers"][0]["LoadBalancerArn"]
+            found = self.elb("DescribeListeners", LoadBalancerArn=arn)["Listeners"][0]
+            self.listeners[balancer] = found["ListenerArn"]
+        return self.listeners[balancer]
 
     def listener(self, balancer: str = "shop") -> dict[str, Any]:
-        arn = self.elb("DescribeLoadBalancers", Names=[balancer])["LoadBalancers"][0]["LoadBalancerArn"]
-        found: dict[str, Any] = self.elb("DescribeListeners", LoadBalancerArn=arn)["Listeners"][0]
-        return found
+        shown: dict[str, Any] = self.elb("DescribeListeners", ListenerArns=[self.listener_arn(balancer)])["Listeners"][
+            0
+        ]
+        return shown
 
     def rules(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.elb("DescribeRules", ListenerArn=self.listener()["ListenerArn"])["Rules"]
+        found: list[dict[str, Any]] = self.elb("DescribeRules", ListenerArn=self.listener_arn())["Rules"]
         return [rule for rule in found if not rule["IsDefault"]]
 
     def forward(self, sticky: int = 0, **weights: int) -> None:
@@ -122,7 +136,7 @@ class Endpoint:
         if sticky:
             config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": sticky}
         actions = [{"Type": "forward", "ForwardConfig": config}]
-        self.elb("ModifyListener", ListenerArn=self.listener()["ListenerArn"], DefaultActions=actions)
+        self.elb("ModifyListener", ListenerArn=self.listener_arn(), DefaultActions=actions)
 
     def weights(self) -> dict[str, int]:
         groups = self.listener()["DefaultActions"][-1]["ForwardConfig"]["TargetGroups"]
@@ -133,8 +147,10 @@ class Endpoint:
         return [one["TargetHealth"]["State"] for one in described] == ["healthy"]
 
     def zone(self) -> str:
-        zone: str = self.r53("ListHostedZonesByName", DNSName="shop.test")["HostedZones"][0]["Id"]
-        return zone.removeprefix("/hostedzone/")
+        if not self.zone_id:
+            zone: str = self.r53("ListHostedZonesByName", DNSName="shop.test")["HostedZones"][0]["Id"]
+            self.zone_id = zone.removeprefix("/hostedzone/")
+        return self.zone_id
 
     def records(self, name: str = "api.shop.test.") -> list[dict[str, Any]]:
         return [record for record in self._all_records() if record["Name"] == name]
@@ -150,7 +166,7 @@ class Endpoint:
         """Somebody else's rule for POST on the shop listener; returns its ARN."""
         arn: str = self.elb(
             "CreateRule",
-            ListenerArn=self.listener()["ListenerArn"],
+            ListenerArn=self.listener_arn(),
             Priority=priority,
             Conditions=[{"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["POST"]}}],
             Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": status}}],

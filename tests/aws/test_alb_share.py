@@ -210,7 +210,12 @@ def test_what_is_printed_reaches_the_same_states(endpoint: Endpoint, bash: Calla
         for _ in range(2):
             bash(step.commands(step.after)[0].shell())
             assert step.observe() == step.after
-    assert "shop-green" in bash(green.check_shell())
+        assert bash(step.check_shell()).splitlines()[-1] == str(step.after)
+    assert bash(green.check_shell()).splitlines() == ["shop-blue 100", "shop-green 0", ATTACHED]
     bash(green.commands(BLUE_ALONE)[0].shell())
+    assert bash(green.check_shell()).splitlines() == ["shop-blue 100", BLUE_ALONE]
     assert green.observe() == BLUE_ALONE
-    assert "unused" in bash(TargetsHealthy(aws=endpoint.aws, group="shop-green").shell())
+    healthy = TargetsHealthy(aws=endpoint.aws, group="shop-green").shell()
+    assert bash(TargetsHealthy(aws=endpoint.aws, group="shop-blue").shell())
+    bash(healthy, ok=False)
+    assert "unused" in bash(f"{healthy} || true")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from contract import holds
 from local_aws import Endpoint, eventually
 
@@ -9,6 +10,8 @@ from cutover.aws.alb import AlbAttach, AlbShare
 from cutover.aws.alb_rules import AlbMaintenance
 from cutover.aws.route53 import Route53Share, Route53Ttl
 from cutover.core.share import Share
+
+pytestmark = pytest.mark.slow  # each step dies some thirty deaths over a real journal
 
 
 def test_alb_share(endpoint: Endpoint, tmp_path: Path) -> None:

@@ -243,10 +243,12 @@ def test_what_is_printed_reaches_the_same_states(endpoint: Endpoint, bash: Calla
     assert step.observe() == step.after
     bash(step.inverse().commands(step.before)[0].shell())
     assert step.observe() == step.before
+    assert bash(step.check_shell()).splitlines()[-1] == "0 %"
     lower = ttl(endpoint, 5, 1)
     bash(lower.commands(1)[0].shell())
     assert lower.observe() == 1
-    assert sorted(line.split() for line in bash(step.check_shell()).splitlines()) == [
+    assert bash(lower.check_shell()).splitlines()[-1] == "1"
+    assert sorted(line.split() for line in bash(step.check_shell()).splitlines()[:-1]) == [
         ["CNAME", "blue", "100", "1"],
         ["CNAME", "green", "0", "1"],
     ]

@@ -1,0 +1,182 @@
+"""TTLs at authoritative servers: small servers of our own that answer well, late, lamely or not at all."""
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rrset
+import pytest
+
+from cutover.core.gate import Verdict
+from cutover.net.dns import TtlVisible, ask
+
+Answering = Callable[[dns.message.Message], dns.message.Message]
+
+
+class Server:
+    """Answers over UDP and TCP on one port; over UDP cut short when `truncated`."""
+
+    def __init__(
+        self, ttl: int, *, authoritative: bool = True, truncated: bool = False, name: str = "api.shop.test."
+    ) -> None:
+        self.ttl, self.authoritative, self.truncated, self.name = ttl, authoritative, truncated, name
+        self.recursion_wanted: list[bool] = []
+        self._tcp, self._udp = _both_on_one_port()
+        self.address = f"127.0.0.1:{self._udp.getsockname()[1]}"
+        for serve in (self._serve_udp, self._serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def _answer(self, wire: bytes, *, cut: bool) -> bytes:
+        query = dns.message.from_wire(wire)
+        self.recursion_wanted.append(bool(query.flags & dns.flags.RD))
+        response = dns.message.make_response(query)
+        if self.authoritative:
+            response.flags |= dns.flags.AA
+        if cut:
+            response.flags |= dns.flags.TC
+        elif str(query.question[0].name) == self.name:
+            response.answer.append(dns.rrset.from_text(self.name, self.ttl, "IN", "CNAME", "elsewhere.test."))
+        return response.to_wire()
+
+    def _serve_udp(self) -> None:
+        while True:
+            try:
+                wire, peer = self._udp.recvfrom(4096)
+                if not wire:  # what a socket that was shut down receives
+                    return
+                self._udp.sendto(self._answer(wire, cut=self.truncated), peer)
+            except OSError:
+                return
+
+    def _serve_tcp(self) -> None:
+        while True:
+            try:
+                connection, _ = self._tcp.accept()
+            except OSError:
+                return
+            with connection:
+                length = int.from_bytes(connection.recv(2), "big")
+                answer = self._answer(connection.recv(length), cut=False)
+                connection.sendall(len(answer).to_bytes(2, "big") + answer)
+
+    def close(self) -> None:
+        for sock in (self._udp, self._tcp):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+
+
+def _both_on_one_port() -> tuple[socket.socket, socket.socket]:
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:  # somebody else has that port for UDP
+            tcp.close()
+            udp.close()
+        else:
+            return tcp, udp
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def make(ttl: int, **more: object) -> Server:
+        servers.append(Server(ttl, **more))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def check(*servers: str, wanted: int = 5, exact: bool = False) -> TtlVisible:
+    return TtlVisible(
+        zone="shop.test",
+        record="api.shop.test",
+        record_type="CNAME",
+        wanted=wanted,
+        exact=exact,
+        servers=lambda: servers,
+    )
+
+
+def test_every_server_must_show_the_ttl(serve: Callable[..., Server]) -> None:
+    one, other = serve(5), serve(60)
+    seen = check(one.address, other.address).look()
+    assert (seen.verdict, seen.seen) == (
+        Verdict.INSUFFICIENT,
+        f"{one.address}: TTL 5; {other.address}: TTL 60 (wanted ≤ 5)",
+    )
+    other.ttl = 1
+    assert check(one.address, other.address).look().verdict is Verdict.PASS
+    assert check(one.address, other.address, exact=True).look().verdict is Verdict.INSUFFICIENT
+    assert not any(one.recursion_wanted + other.recursion_wanted)
+
+
+def test_a_server_without_authority_proves_nothing(serve: Callable[..., Server]) -> None:
+    resolver = serve(1, authoritative=False)
+    seen = check(resolver.address).look()
+    assert seen.verdict is Verdict.INSUFFICIENT
+    assert "not authoritative" in seen.seen
+
+
+def test_an_answer_cut_short_is_asked_for_over_tcp(serve: Callable[..., Server]) -> None:
+    assert check(serve(5, truncated=True).address).look().verdict is Verdict.PASS
+
+
+def test_a_missing_record_is_not_yet(serve: Callable[..., Server]) -> None:
+    assert "no CNAME record" in check(serve(5, name="other.test.").address).look().seen
+
+
+def test_silent_servers_are_blind_and_one_of_them_is_not_yet(serve: Callable[..., Server]) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        silent = f"127.0.0.1:{deaf.getsockname()[1]}"
+        assert check(silent).look().verdict is Verdict.BLIND
+        assert check(silent, serve(5).address).look().verdict is Verdict.INSUFFICIENT
+    assert check().look().verdict is Verdict.BLIND
+    assert ask("nonsense", "api.shop.test", "CNAME").reason.startswith("no answer")
+
+
+def test_nothing_is_asked_before_looking() -> None:
+    def servers() -> tuple[str, ...]:
+        raise AssertionError("asked")
+
+    made = TtlVisible(zone="z", record="r", record_type="A", wanted=5, servers=servers)
+    assert "$SHOP_DNS_SERVERS" in made.shell()
+
+
+def test_what_is_printed_asks_each_server(tmp_path: Path) -> None:
+    stand_in = tmp_path / "dig"
+    stand_in.write_text('#!/bin/sh\n[ "$1" = +short ] && echo ns1.test. || echo "$@"\n')
+    stand_in.chmod(0o755)
+
+    def typed(made: TtlVisible) -> list[str]:
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SHOP_DNS_SERVERS": "127.0.0.1:1,127.0.0.2:2"}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", made.shell()],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+        return done.stdout.splitlines()
+
+    flags = "+norecurse +noall +answer +time=2 +tries=1"
+    assert typed(check("x")) == [
+        f"{flags} @127.0.0.1 -p 1 api.shop.test CNAME",
+        f"{flags} @127.0.0.2 -p 2 api.shop.test CNAME",
+    ]
+    own = TtlVisible(zone="shop.test", record="api.shop.test", record_type="CNAME", wanted=5)
+    assert typed(own) == [f"{flags} @ns1.test. api.shop.test CNAME"]
