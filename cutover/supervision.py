@@ -131,7 +131,8 @@ def main(arguments: list[str]) -> int:
     app = open_environment(environment)
     adopt(app)
     app.plan.digest()  # everything that is imported late is imported now
-    print("ready", flush=True)
+    with suppress(BrokenPipeError):  # nobody waits for it where the window was open already
+        print("ready", flush=True)
     _log(f"standing by for {phase} of run {run}, worker {worker}")
     if _worker_says_done(worker):
         return 0

@@ -19,10 +19,15 @@ import dns.rrset
 HOSTS = ("shop.shop.test", "api.shop.test")
 ATTEMPTS = 3
 PATIENCE = 0.7  # seconds per question
+STALE = 1.0  # seconds
 
 
 class NotFound(Exception):
     """The name did not lead to an address and a port."""
+
+
+class Unanswered(NotFound):
+    """No server said anything."""
 
 
 @dataclass
@@ -31,13 +36,28 @@ class Resolver:
 
     servers: Sequence[tuple[str, int]]
     _known: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def base_url(self, host: str) -> str:
-        """The URL that serves the host now; NotFound when DNS does not say or does not answer."""
-        until, url = self._known.get(host, (0.0, ""))
-        now = time.monotonic()
-        if now < until:
+        """The URL that serves the host now; NotFound when DNS has never said.
+
+        An answer whose TTL is over is used on while DNS does not answer, as resolvers do (RFC 8767), and asked for again
+        after STALE seconds.
+        """
+        async with self._turns.setdefault(host, asyncio.Lock()):  # one question at a time, its answer serves all who wait
+            until, url = self._known.get(host, (0.0, ""))
+            if time.monotonic() < until:
+                return url
+            try:
+                lifetime, url = await self._found(host)
+            except Unanswered:
+                if not url:
+                    raise
+                lifetime = STALE
+            self._known[host] = (time.monotonic() + lifetime, url)
             return url
+
+    async def _found(self, host: str) -> tuple[float, str]:
         chain = await self._ask(host, "A")
         addresses = [rrset for rrset in chain if rrset.rdtype == dns.rdatatype.A]
         if not addresses:
@@ -48,9 +68,7 @@ class Resolver:
         if not services:
             raise NotFound(f"{balancer} has no port")
         url = f"http://{addresses[0][0].to_text()}:{services[0][0].port}"
-        lifetime = min(rrset.ttl for rrset in [*chain, *services])
-        self._known[host] = (now + lifetime, url)
-        return url
+        return min(rrset.ttl for rrset in [*chain, *services]), url
 
     async def _ask(self, name: str, kind: str) -> list[dns.rrset.RRset]:
         question = dns.message.make_query(name, kind)
@@ -62,7 +80,7 @@ class Resolver:
                 lost: Exception = error
             else:
                 return list(answer.answer)
-        raise NotFound(f"{name}: {type(lost).__name__}: {lost}")
+        raise Unanswered(f"{name}: {type(lost).__name__}: {lost}")
 
 
 def servers(listed: str) -> list[tuple[str, int]]:
