@@ -1,5 +1,6 @@
 """Inside the fence: only the rows that changed since the last full validation are compared, by key."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -48,14 +49,14 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
 
 
 def _touched(session: Session, table: HashedTable, baseline: str) -> tuple[int, list[tuple[str, ...]]]:
-    count = session.value(f"SELECT count(*) FROM ONLY {table.name}")
-    key = ", ".join(f"{column}::text" for column in table.key)
-    found = session.rows(
-        f"SELECT {key + ', ' if key else ''}({table.hash})::text FROM ONLY {table.name} "
+    """The row count, and key and hash of each touched row, in one scan: writes are waiting while it runs."""
+    kept = ", ".join([*(f"{column}::text" for column in table.key), f"({table.hash})::text"])
+    count, found = session.rows(
         # age() counts back from the present; older rows, and frozen ones, were there when the baseline was taken
-        f"WHERE age(xmin) <= age('{int(baseline) % 2**32}'::xid) LIMIT {TOUCHED_LIMIT + 1}"
-    )
-    return count, found
+        f"SELECT count(*), array_agg(ARRAY[{kept}]) FILTER (WHERE age(xmin) <= age('{int(baseline) % 2**32}'::xid)) "
+        f"FROM ONLY {table.name}"
+    )[0]
+    return count, [tuple(row) for row in found or ()]
 
 
 def _compare(target: Session, table: HashedTable, rows: list[tuple[str, ...]]) -> list[str]:
@@ -81,5 +82,4 @@ def _compare_unkeyed(target: Session, table: HashedTable, hashes: list[str]) -> 
             [sorted(set(hashes))],
         )
     )
-    wanted = {value: hashes.count(value) for value in set(hashes)} if len(hashes) < 1000 else dict.fromkeys(hashes, 1)
-    return [f"{table.name}: a row without key" for value, n in wanted.items() if found.get(value, 0) < n]
+    return [f"{table.name}: a row without key" for value, n in Counter(hashes).items() if found.get(value, 0) < n]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.gate import Check, Finding
-from cutover.postgres.marker import NotCaughtUp, await_marker, write_marker
+from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database, Session
-from cutover.postgres.sides import STATE, read_sides
+from cutover.postgres.sides import read_sides, sides_shell
 
 ROUND_TRIP = 0.250  # seconds; a marker that takes longer says that catching up would not fit the pause
 LONG_TRANSACTION = 2.0
@@ -47,12 +47,13 @@ class OneWriter(Check):
             return Finding.blind(error.message)
         if (seen.blue, seen.green) == ("open", "open"):
             return Finding.failed(
-                "both sides accept writes", "a person decides whose writes count; stop the application on the other side"
+                "both sides accept writes",
+                "a person decides whose writes count; stop the application on the other side",
             )
         return Finding.passed(str(seen))
 
     def shell(self) -> str:
-        return f"{self.blue.ask(STATE)}\n{self.green.ask(STATE)}"
+        return sides_shell(self.blue, self.green) + " | awk '{ print; ok = !/blue open, green open/ } END { exit !ok }'"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ class FitsTheWindow(Check):
         if slowest > ROUND_TRIP:
             return Finding.not_yet(f"a marker took {slowest * 1000:.0f} ms, limit {ROUND_TRIP * 1000:.0f} ms")
         return Finding.passed(
-            f"{lag} bytes behind, slowest of 3 markers {slowest * 1000:.0f} ms", lag_bytes=int(lag), marker_seconds=slowest
+            f"{lag} bytes behind, slowest of 3 markers {slowest * 1000:.0f} ms",
+            lag_bytes=int(lag),
+            marker_seconds=slowest,
         )
 
     def _lag_question(self) -> str:
@@ -109,7 +112,15 @@ class FitsTheWindow(Check):
         )
 
     def shell(self) -> str:
-        return self.source.ask(self._lag_question())
+        limit, busy = self.lag_limit_bytes, BUSY % LONG_TRANSACTION
+        return f"""(set -euo pipefail
+lag=$({self.source.ask(self._lag_question())})
+echo "${{lag:-nobody follows, ?}} bytes behind, at most {limit}"
+[ "$lag" -le {limit} ]
+# Nothing may be printed from here on: what is, would make the window wait.
+{self.source.ask(busy, "| (! grep .)")}
+{self.target.ask(busy, "| (! grep .)")}
+)"""
 
 
 @dataclass(frozen=True)
@@ -139,13 +150,17 @@ class Follows(Check):
         return Finding.passed(f"{self.target.side} follows {self.source.side}, marker after {seconds * 1000:.0f} ms")
 
     def shell(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
-        return self.target.ask(
-            f"SELECT subname, received_lsn, latest_end_time FROM pg_stat_subscription WHERE subname = '{name}'"
-        )
+        return marker_shell(self.source, self.target)
 
 
 def replication_trouble(session: Session, name: str) -> str | None:
     """What keeps subscription `name` of this side from following, None when nothing does."""
     seen = session.value(TROUBLE.replace("%(plain)s", name), {"name": name})
     return str(seen) if seen else None
+
+
+def following_shell(database: Database, name: str) -> str:
+    """The same as a command: prints `following` and ends with 0, or what keeps it from following and ends with 1."""
+    question = TROUBLE % {"name": f"'{name}'", "plain": name}
+    question = f"SELECT coalesce(trouble, 'following') FROM (\n{question} AS trouble) asked"
+    return database.ask(question, "| awk '{ print; ok = $0 == \"following\" } END { exit !ok }'")

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
 from cutover.postgres.session import Database, QueryFailed, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, STATE, side_state
@@ -25,7 +27,14 @@ BEGIN RAISE EXCEPTION 'cutover fence: % does not accept writes', current_databas
 
 MISSING = f"""SELECT t.name FROM {APP_TABLES} t WHERE NOT EXISTS
   (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = '{FENCE}' AND NOT g.tgisinternal) ORDER BY 1"""
-FENCED = f"""SELECT t.name FROM {APP_TABLES} t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' ORDER BY 1"""
+FENCED = (
+    f"""SELECT t.name FROM {APP_TABLES} t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' ORDER BY 1"""
+)
+KIT_WORD = f"""SELECT CASE WHEN no_kit AND state = 'unprepared' THEN 'absent'
+            WHEN no_kit OR state = 'unprepared' OR read_only_default <> (state = 'fenced') THEN 'partial'
+            ELSE state END
+FROM (SELECT to_regclass('cutover.marker') IS NULL AS no_kit) kit, (
+{STATE}) side"""
 WAIT_FOR_LOCK = "500ms"  # a longer wait would queue the application's own statements behind ours
 
 
@@ -42,15 +51,19 @@ def add_fence(table: str, *, enabled: bool) -> str:
 class InstallKit(Command):
     """Puts the kit on one side, one short transaction per table."""
 
+    kill_points: ClassVar[tuple[str, ...]] = ("kit: schema made", "kit: a table has it")
+
     database: Database
     fenced: bool
 
     def run(self, deadline: Deadline) -> None:
         with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
             session.run(SCHEMA)
+            reached("kit: schema made")
             session.run("DELETE FROM cutover.marker WHERE at < now() - interval '7 days'")
             for (table,) in session.rows(MISSING):
                 _patiently(session, f"BEGIN; {add_fence(table, enabled=self.fenced)} COMMIT;", deadline)
+                reached("kit: a table has it")
             if self.fenced:
                 name = session.value("SELECT format('%I', current_database())")
                 session.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -72,14 +85,18 @@ SELECT format('CREATE OR REPLACE TRIGGER {FENCE} BEFORE INSERT OR UPDATE OR DELE
 class RemoveKit(Command):
     """Takes the kit off one side, which opens that side."""
 
+    kill_points: ClassVar[tuple[str, ...]] = ("kit: a table is rid of it", "kit: no default any more")
+
     database: Database
 
     def run(self, deadline: Deadline) -> None:
         with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
             for (table,) in session.rows(FENCED):
                 _patiently(session, f"DROP TRIGGER IF EXISTS {FENCE} ON {table}", deadline)
+                reached("kit: a table is rid of it")
             name = session.value("SELECT format('%I', current_database())")
             session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            reached("kit: no default any more")
             session.run("DROP SCHEMA IF EXISTS cutover CASCADE")
 
     def shell(self) -> str:
@@ -113,6 +130,7 @@ class FenceKit(Step[str]):
     """
 
     database: Database
+    between: frozenset[str] = frozenset({"partial"})
     standing: bool = True
     settle: float = 60.0
 
@@ -125,7 +143,7 @@ class FenceKit(Step[str]):
             if session.value("SELECT to_regclass('cutover.marker') IS NULL"):
                 return "absent" if side_state(session).state == "unprepared" else "partial"
             seen = side_state(session)
-            return seen.state if seen.settled else "partial"
+            return seen.state if seen.settled and seen.state != "unprepared" else "partial"
 
     def commands(self, target: str) -> Sequence[Command]:
         if target == "absent":
@@ -133,4 +151,4 @@ class FenceKit(Step[str]):
         return (InstallKit(self.database, fenced=target == "fenced"),)
 
     def check_shell(self) -> str:
-        return self.database.ask(STATE)
+        return self.database.ask(KIT_WORD)

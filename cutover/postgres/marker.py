@@ -5,7 +5,7 @@ import uuid
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
-from cutover.postgres.session import Session
+from cutover.postgres.session import Database, Session
 
 WRITE = "BEGIN; SET LOCAL synchronous_commit = on; INSERT INTO cutover.marker (token, src) VALUES ('{}', '{}'); COMMIT"
 
@@ -29,3 +29,17 @@ def await_marker(session: Session, token: uuid.UUID, deadline: Deadline) -> floa
             raise NotCaughtUp(f"the marker did not arrive on {session.side} within {time.monotonic() - began:.1f} s")
         time.sleep(0.001)
     return time.monotonic() - began
+
+
+def marker_shell(source: Database, target: Database) -> str:
+    """The command with which a person sees a marker arrive; ends with 1 when it does not within 5 s."""
+    insert = f"INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '{source.side}') RETURNING token"
+    return f"""(set -euo pipefail
+token=$(PGOPTIONS='-c default_transaction_read_only=off' {source.ask(insert)})
+for _ in {{1..50}}; do
+  arrived=$({target.ask("SELECT count(*) FROM cutover.marker WHERE token = 'TOKEN'").replace("TOKEN", "$token")})
+  if [ "$arrived" = 1 ]; then echo '{target.side} follows {source.side}'; exit 0; fi
+  sleep 0.1
+done
+echo 'what is written on {source.side} has not arrived on {target.side} within 5 s' >&2
+exit 1)"""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
-from cutover.postgres.session import Database, Session
+from cutover.postgres.session import Database, Session, ask_function
 from cutover.postgres.sides import APP_TABLES
 
 OLDEST = 160000
@@ -50,7 +50,9 @@ SEQUENCES = """SELECT format('%I.%I %s', schemaname, sequencename, CASE
     OR (last_value::numeric - start_value) > 0.8 * (max_value::numeric - start_value) AND increment_by > 0
     OR (start_value::numeric - last_value) > 0.8 * (start_value::numeric - min_value) AND increment_by < 0"""
 
-FOREIGN_SLOTS = "SELECT format('slot %s (%s)', slot_name, plugin) FROM pg_replication_slots WHERE slot_name !~ '^(cut_|pg_)'"
+FOREIGN_SLOTS = (
+    "SELECT format('slot %s (%s)', slot_name, plugin) FROM pg_replication_slots WHERE slot_name !~ '^(cut_|pg_)'"
+)
 
 PRIVILEGES = """SELECT 'role ' || current_user || ' is no superuser' WHERE NOT
   (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"""
@@ -66,7 +68,7 @@ VIEWS = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'm'"
 
 @dataclass(frozen=True)
 class SideQuestion(Check):
-    """One question to one side that is answered with rows only when there is something to say."""
+    """Replication carries rows and nothing else: what it needs and what it leaves behind has to be known before."""
 
     database: Database
     title: str
@@ -85,7 +87,8 @@ class SideQuestion(Check):
         return Finding.failed(seen, self.hint) if self.refuses else Finding.passed(f"note: {seen}", warning=True)
 
     def shell(self) -> str:
-        return self.database.ask(self.sql)
+        # What is printed is what is wrong; a mere note is no reason to stop.
+        return self.database.ask(self.sql, "| (! grep .)" if self.refuses else "")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,11 @@ class Version(Check):
         return Finding.passed(f"PostgreSQL {text} on {session.side}{note}")
 
     def shell(self) -> str:
-        return self.database.ask(VERSION)
+        oldest = OLDEST // 10000
+        return self.database.ask(
+            "SELECT current_setting('server_version'), CASE WHEN pg_is_in_recovery() THEN 'a standby' END",
+            f"| awk '{{ print; ok = $1 + 0 >= {oldest} && !/standby/ }} END {{ exit !ok }}'",
+        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,10 @@ class SameSchema(Check):
         return Finding.passed(f"{len(ours)} tables with the same columns")
 
     def shell(self) -> str:
-        return f"diff <({self.blue.ask(COLUMNS)}) <({self.green.ask(COLUMNS)})"
+        # What is printed differs: < is blue, > is green.
+        return f"""({ask_function("columns", COLUMNS)}
+blue=$(columns "${self.blue.variable}") && green=$(columns "${self.green.variable}") &&
+diff <(echo "$blue") <(echo "$green"))"""
 
 
 def _asked(database: Database, answer: Callable[[Session], Finding]) -> Finding:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.core.errors import CutoverError
+from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
-from cutover.postgres.session import Database, QueryFailed
+from cutover.postgres.session import Database, QueryFailed, Session
 from cutover.postgres.sides import APP_TABLES
 
 PUBLICATION = "cut_pub"
@@ -16,7 +19,8 @@ PUBLISHED = f"""SELECT CASE
   WHEN EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}'
                 AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate)) THEN 'incomplete'
   WHEN EXISTS (
-    SELECT FROM (SELECT t.name FROM {APP_TABLES} t WHERE t.relkind = 'r' UNION ALL SELECT 'cutover.marker') want
+    SELECT FROM (SELECT t.name FROM {APP_TABLES} t
+                  WHERE t.relkind = 'r' UNION ALL SELECT 'cutover.marker') want
       FULL JOIN (SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_publication_tables
                   WHERE pubname = '{PUBLICATION}') have USING (name)
      WHERE want.name IS NULL OR have.name IS NULL) THEN 'incomplete'
@@ -40,7 +44,9 @@ class Publish(Command):
             if not self.wanted:
                 session.run(f"DROP PUBLICATION IF EXISTS {PUBLICATION}")
                 return
-            tables = [name for (name,) in session.rows(f"SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' ORDER BY 1")]
+            tables = [
+                name for (name,) in session.rows(f"SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' ORDER BY 1")
+            ]
             leaves = ", ".join([*tables, "cutover.marker"])
             if session.value(f"SELECT 1 FROM pg_publication WHERE pubname = '{PUBLICATION}'"):
                 session.run(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {leaves}")
@@ -49,13 +55,16 @@ class Publish(Command):
                 session.run(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {leaves}")
 
     def shell(self) -> str:
-        drop = f"DROP PUBLICATION IF EXISTS {PUBLICATION};"
         if not self.wanted:
-            return self.database.psql(drop)
+            return self.database.psql(f"DROP PUBLICATION IF EXISTS {PUBLICATION};")
+        # Changed and not made anew: while a publication is missing, whoever follows it stops.
         return self.database.psql(
-            f"""{drop}
-SELECT 'CREATE PUBLICATION {PUBLICATION} FOR TABLE ' || string_agg(name, ', ' ORDER BY name)
-  FROM (SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' UNION ALL SELECT 'cutover.marker') leaves \\gexec"""
+            f"""SELECT CASE WHEN EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}')
+            THEN 'ALTER PUBLICATION {PUBLICATION} SET TABLE ' ELSE 'CREATE PUBLICATION {PUBLICATION} FOR TABLE ' END
+       || string_agg(name, ', ' ORDER BY name)
+  FROM (SELECT name FROM {APP_TABLES} t
+         WHERE relkind = 'r' UNION ALL SELECT 'cutover.marker') leaves \\gexec
+ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert, update, delete, truncate');"""
         )
 
 
@@ -87,7 +96,7 @@ class Publication(Step[str]):
 
 @dataclass(frozen=True)
 class Subscribe(Command):
-    """Makes the subscription on `target` that follows `source`."""
+    """Makes the subscription on `target` that follows `source`, or lets one go on that was left disabled."""
 
     source: Database
     target: Database
@@ -97,7 +106,10 @@ class Subscribe(Command):
         name = subscription_name(self.source.side, self.target.side)
         with self.target.open("subscribe") as target, self.source.open("subscribe") as source:
             if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
+                target.run(f"ALTER SUBSCRIPTION {name} ENABLE")
                 return
+            if self.copy:
+                _refuse_rows(target)
             # A crash between slot and subscription leaves an orphan, which would keep WAL for ever.
             source.run(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
@@ -119,16 +131,43 @@ class Subscribe(Command):
         )
         exists = self.target.ask(f"SELECT 1 FROM pg_subscription WHERE subname = '{name}'")
         create = (
+            f"PGOPTIONS='-c default_transaction_read_only=off' "  # the target is fenced, and its default read-only
             f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.source.variable}" <<\'SQL\'\n'
             f"CREATE SUBSCRIPTION {name} CONNECTION :'source' PUBLICATION {PUBLICATION}\n"
             f"  WITH (copy_data = {str(self.copy).lower()}, origin = none);\nSQL"
         )
-        return f'if [ -z "$({exists})" ]; then\n{self.source.ask(drop_orphan)}\n{create}\nfi'
+        go_on = self.target.psql(f"ALTER SUBSCRIPTION {name} ENABLE;")
+        return f"""(set -euo pipefail
+there=$({exists})
+if [ -n "$there" ]; then
+{go_on}
+else
+{self.source.ask(drop_orphan)}
+{create}
+fi)"""
+
+
+class NotEmpty(CutoverError):
+    """The side that is to be filled has rows already: copying would fail for ever, or double those without a key."""
+
+
+def _refuse_rows(target: Session) -> None:
+    tables = [name for (name,) in target.rows(f"SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' ORDER BY 1")]
+    question = " UNION ALL ".join(f"SELECT {i} WHERE EXISTS (SELECT FROM ONLY {name})" for i, name in enumerate(tables))
+    found = [tables[number] for (number,) in target.rows(question)] if tables else []
+    if found:
+        raise NotEmpty(
+            f"{target.side} already has rows in {', '.join(found[:5])}{' and more' if len(found) > 5 else ''}; nothing was "
+            f"deleted. If {target.side} is surely the copy, empty its tables (SET session_replication_role = replica; "
+            "TRUNCATE …) and try again"
+        )
 
 
 @dataclass(frozen=True)
 class Unsubscribe(Command):
     """Drops the subscription and its slot."""
+
+    kill_points: ClassVar[tuple[str, ...]] = ("unsubscribe: disabled", "unsubscribe: dropped")
 
     source: Database
     target: Database
@@ -139,6 +178,7 @@ class Unsubscribe(Command):
         with self.target.open("unsubscribe") as target:
             if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
                 target.run(f"ALTER SUBSCRIPTION {name} DISABLE")
+                reached("unsubscribe: disabled")
             while target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
                 try:
                     target.run(f"DROP SUBSCRIPTION {name}", timeout=30.0)
@@ -147,6 +187,7 @@ class Unsubscribe(Command):
                     if error.sqlstate not in ("55006", "08006") or deadline.expired:
                         raise
                     backoff.pause(deadline)
+        reached("unsubscribe: dropped")
         with self.source.open("unsubscribe") as source:
             source.run(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
@@ -155,7 +196,12 @@ class Unsubscribe(Command):
 
     def shell(self) -> str:
         name = subscription_name(self.source.side, self.target.side)
-        return self.target.psql(f"DROP SUBSCRIPTION IF EXISTS {name};")
+        drop_orphan = (
+            f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+            f"WHERE slot_name = '{name}' AND NOT active"
+        )
+        drop = self.target.psql(f"DROP SUBSCRIPTION IF EXISTS {name};")
+        return f"(set -euo pipefail\n{drop}\n{self.source.ask(drop_orphan)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +215,7 @@ class Subscription(Step[str]):
     source: Database
     target: Database
     copy: bool
-    between: frozenset[str] = frozenset({"copying"})
+    between: frozenset[str] = frozenset({"copying", "disabled"})
     standing: bool = True
     settle: float = 6 * 3600.0
 

@@ -79,7 +79,9 @@ def same_tables(source: Session, target: Session) -> list[HashedTable]:
 
 def _hashed(session: Session, name: str, oid: int) -> HashedTable:
     columns = session.rows(COLUMNS, [oid])
-    forms = {raw: _form(quoted, kind, typmod, deterministic) for raw, quoted, kind, _, typmod, deterministic, _ in columns}
+    forms = {
+        raw: _form(quoted, kind, typmod, deterministic) for raw, quoted, kind, _, typmod, deterministic, _ in columns
+    }
     key = [(quoted, forms[raw], declared) for raw, quoted, _, declared, _, _, in_key in columns if in_key]
     row_hash = _hash(list(forms.values()))
     return HashedTable(

@@ -1,5 +1,6 @@
 """Sequences do not replicate: inside the fence they are set on the other side, with a margin, in one statement."""
 
+from cutover.core.errors import CutoverError
 from cutover.postgres.session import Session
 
 READ = """SELECT format('%I.%I', schemaname, sequencename), last_value, increment_by, start_value, min_value, max_value,
@@ -9,7 +10,7 @@ READ = """SELECT format('%I.%I', schemaname, sequencename), last_value, incremen
 SET = "SELECT setval(n::regclass, v, called) FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS u(n, v, called)"
 
 
-class SequenceUnreadable(Exception):
+class SequenceUnreadable(CutoverError):
     """A sequence may not be read, so where it stands is not known."""
 
 
@@ -28,6 +29,11 @@ def copy_sequences(source: Session, target: Session, margin: int) -> int:
         names.append(name)
         values.append(start if last is None else min(max(last + margin * increment, low), high))
         called.append(last is not None)
+    # NULL says only that it was not used since it was set: after setval(…, 700, false) it stands at 700, not at its start.
+    if unused := [name for name, used in zip(names, called, strict=True) if not used]:
+        question = " UNION ALL ".join(f"SELECT {number}, last_value FROM {name}" for number, name in enumerate(unused))
+        for number, stands in source.rows(question):
+            values[names.index(unused[number])] = stands
     target.run("SET synchronous_commit = on")
     if names:
         target.run(SET, [names, values, called])

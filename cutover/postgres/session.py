@@ -1,6 +1,5 @@
 """Sessions on one side's database: bounded in time, recognisable by name, and unable to write in a dry-run."""
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,7 +64,10 @@ class Session:
             return Unreachable(f"{self.side}: no answer within {timeout:g} s")
         if error.sqlstate is None or self._connection.closed:
             return Unreachable(f"{self.side}: {str(error).strip()}")
-        return QueryFailed(f"{self.side}: {str(error).strip()} (SQLSTATE {error.sqlstate})", error.sqlstate)
+        # Not str(error): it quotes the statement, and CREATE SUBSCRIPTION carries a password.
+        said = [error.diag.message_primary, error.diag.message_detail, error.diag.message_hint]
+        told = "; ".join(part for part in said if part) or type(error).__name__
+        return QueryFailed(f"{self.side}: {told} (SQLSTATE {error.sqlstate})", error.sqlstate)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,21 @@ class Database:
             f"-X -q -v ON_ERROR_STOP=1 <<'SQL'\n{sql.strip()}\nSQL"
         )
 
-    def ask(self, sql: str) -> str:
-        """A question as a shell command; prints bare values."""
-        return f'psql "${self.variable}" -X -A -t -c {shlex.quote(" ".join(sql.split()))}'
+    def ask(self, sql: str, then: str = "") -> str:
+        """A question as a shell command that prints bare values; `then` is what follows it on its first line, as `| sort`.
+
+        A question of several lines is a here-document: what comes behind the command needs a line of its own.
+        """
+        sql, then = sql.strip(), f" {then}" if then else ""
+        begin = f'psql "${self.variable}" -X -q -A -t -v ON_ERROR_STOP=1'
+        if "\n" not in sql and not any(sign in sql for sign in '"$`\\!'):
+            return f'{begin} -c "{sql}"{then}'
+        return f"{begin} <<'SQL'{then}\n{sql};\nSQL"
+
+
+def ask_function(name: str, sql: str) -> str:
+    """A shell function that asks the database whose connection string is its argument."""
+    return f"""{name}() {{ psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 <<'SQL'
+{sql.strip()};
+SQL
+}}"""

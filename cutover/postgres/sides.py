@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cutover.postgres.session import Database, Session
+from cutover.postgres.session import Database, Session, ask_function
 
 FENCE = "zz_cutover_fence"
 
@@ -21,6 +21,14 @@ STATE = f"""SELECT CASE WHEN count(g.oid) = 0 THEN 'unprepared'
                 WHERE d.datname = current_database() AND s.setrole = 0
                   AND 'default_transaction_read_only=on' = ANY (s.setconfig)) AS read_only_default
 FROM {APP_TABLES} t LEFT JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' AND NOT g.tgisinternal"""
+
+# The state alone, in one word: for people.
+STATE_WORD = f"""SELECT CASE WHEN count(g.oid) = 0 THEN 'unprepared'
+            WHEN bool_and(coalesce(g.tgenabled = 'O', false)) THEN 'fenced'
+            WHEN bool_and(coalesce(g.tgenabled = 'D', false)) THEN 'open'
+            ELSE 'partial' END
+  FROM {APP_TABLES} t
+  LEFT JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = '{FENCE}' AND NOT g.tgisinternal"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,16 @@ def side_state(session: Session) -> SideState:
     """The state of the session's side."""
     state, odd, default = session.rows(STATE)[0]
     return SideState(state, tuple(odd), default)
+
+
+def sides_shell(blue: Database, green: Database) -> str:
+    """The command with which a person reads both sides' states."""
+    # One subshell: nothing stays behind in the shell that it is pasted into, and a side without an answer is an error.
+    return f"""(set -euo pipefail
+{ask_function("state", STATE_WORD)}
+blue=$(state "${blue.variable}")
+green=$(state "${green.variable}")
+echo "blue $blue, green $green")"""
 
 
 def read_sides(blue: Database, green: Database) -> Sides:

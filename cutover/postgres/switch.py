@@ -6,7 +6,7 @@ the dead-man timeout); after it one rolls forward. Going back is the same code w
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -18,6 +18,7 @@ from cutover.core.step import Command
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
 from cutover.postgres.reaper import Reaper
+from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, side_state
 from cutover.postgres.switch_script import script
@@ -73,11 +74,14 @@ class Switch(Command):
             timings: dict[str, float] = {}
             began = time.monotonic()
             if (source, target) == ("fenced", "open"):
+                hands.look.run(SEND_AWAY)  # who died between opening and this has left them
                 return
             if (source, target) == ("open", "fenced"):
                 began = self._fence(hands, deadline, timings)
             elif (source, target) != ("fenced", "fenced"):
-                raise SwitchRefused(f"{self.source.side} is {source}, {self.target.side} is {target}: not ours to switch")
+                raise SwitchRefused(
+                    f"{self.source.side} is {source}, {self.target.side} is {target}: not ours to switch"
+                )
             self._open(hands, timings)
             timings["pause"] = time.monotonic() - began
             hands.look.run(SEND_AWAY)
@@ -135,7 +139,12 @@ class Switch(Command):
         except BaseException:
             fence.close()
             raise
-        fence.run("COMMIT")  # an error here leaves the outcome open: the engine reads the state again
+        try:
+            fence.run("COMMIT")
+        except CutoverError:
+            # The outcome is open, and the engine reads it: by then the COMMIT must not be able to arrive any more.
+            hands.look.run("SELECT pg_terminate_backend(%s, 5000)", [fence.pid])
+            raise
         lap("commit")
         reached("switch: committed")
         return began
@@ -175,18 +184,16 @@ class Switch(Command):
 
 
 class _Hands:
-    """The sessions of one switch, all connected in parallel before the pause begins."""
+    """The sessions of one switch, all connected before the pause begins."""
 
     def __init__(self, source: Database, target: Database, stack: ExitStack) -> None:
-        wanted = [(source, "fence"), (source, "look"), (source, "reap")] + [
-            (target, "arrive"),
-            (target, "open"),
-            (target, "reap"),
-        ]
-        sessions: list[Session] = []
-        for database, purpose in wanted:
-            sessions.append(stack.enter_context(database.open(purpose)))
-        self.fence, self.look, self.reap_source, self.arrive, self.open, self.reap_target = sessions
+        def hand(database: Database, purpose: str, settings: Mapping[str, str] | None = None) -> Session:
+            return stack.enter_context(database.open(purpose, settings=settings))
+
+        self.fence, self.reap_source = hand(source, "fence"), hand(source, "reap")
+        self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
+        # These two compare rows, and the text of a value must not depend on either side's own settings.
+        self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
 
 
 def _check_token(session: Session, token: int) -> None:

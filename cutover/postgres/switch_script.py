@@ -5,7 +5,7 @@ from cutover.postgres.sides import APP_TABLES, FENCE, STATE
 _SCRIPT = r"""bash <<'CUTOVER'
 set -euo pipefail
 FROM="$@FROM@" TO="$@TO@"
-export PGOPTIONS='-c default_transaction_read_only=off -c search_path=pg_catalog' PGAPPNAME='cutover by hand'
+export PGOPTIONS='-c default_transaction_read_only=off -c search_path=pg_catalog' PGAPPNAME='cutover by hand' PGCONNECT_TIMEOUT=5
 on() { psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"; }
 state() { on "$1" "$STATE" | cut -d'|' -f1; }
 STATE=$(cat <<'SQL'
@@ -31,13 +31,13 @@ case "$found" in
       local line
       printf '%s\n\\echo --end--\n' "$1" >&"${F[1]}"
       while IFS= read -r -t 20 line <&"${F[0]}"; do [ "$line" = '--end--' ] && return 0; printf '%s\n' "$line"; done
-      echo "the fence session ended; nothing was switched" >&2; return 1
+      echo "the fence session ended; run this again to see where it stands" >&2; return 1
     }
     say "SET idle_in_transaction_session_timeout = '@DEAD_MAN@ms';"   # the dead-man switch
     pid=$(say 'SELECT pg_backend_pid();')
     tables=$(on "$FROM" "SELECT string_agg('ONLY ' || name, ', ' ORDER BY name) FROM @APP_TABLES@ t")
     # The reaper ends whoever stands between us and the locks.
-    ( while sleep 0.05; do
+    ( while kill -0 $$ 2>/dev/null && sleep 0.05; do  # $$ is this script: a reaper must not outlive it
         on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
                      WHERE a.backend_type <> 'logical replication worker'" >/dev/null || true
       done ) & reaper=$!
@@ -51,12 +51,16 @@ case "$found" in
     until [ -n "$(on "$TO" "SELECT 1 FROM cutover.marker WHERE token = '$token'")" ]; do
       [ "$(date +%s)" -le "$end" ] || { echo 'the other side has not caught up; nothing was switched' >&2; exit 1; }
     done
-    on "$FROM" "SELECT 'SET synchronous_commit = on; BEGIN;' UNION ALL
-      SELECT format('SELECT setval(%L, %s, %L);', format('%I.%I', schemaname, sequencename),
-        CASE WHEN last_value IS NULL THEN start_value
-             ELSE least(greatest(last_value::numeric + @MARGIN@ * increment_by, min_value), max_value) END, last_value IS NOT NULL)
-        FROM pg_sequences WHERE schemaname <> 'cutover' UNION ALL
-      SELECT 'UPDATE cutover.fencing SET hi = hi; COMMIT;'" | psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
+    {
+      echo 'SET synchronous_commit = on; BEGIN;'
+      psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 <<'SQL'
+SELECT format('SELECT format(''SELECT setval(%%L, %%s, %%L);'', %L, CASE WHEN is_called
+    THEN least(greatest(last_value::numeric + @MARGIN@ * %s, %s), %s) ELSE last_value END, is_called) FROM %s',
+    name, increment_by, min_value, max_value, name)
+  FROM (SELECT format('%I.%I', schemaname, sequencename) AS name, * FROM pg_sequences WHERE schemaname <> 'cutover') s \gexec
+SQL
+      echo 'UPDATE cutover.fencing SET hi = hi; COMMIT;'
+    } | psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
     say "$(triggers ENABLE)"
     say "SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()) \\gexec"
     fenced=$(say "$STATE;")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from cutover.core.step import Command, Step
 from cutover.postgres.session import Database
-from cutover.postgres.sides import BEFORE, COMMITTED, STATE, SWITCHED, Sides, read_sides
+from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell
 from cutover.postgres.switch import Fence, Switch
 
 
@@ -52,4 +52,4 @@ class Switchover(Step[Sides]):
         return {"milliseconds": timings} if timings else {}
 
     def check_shell(self) -> str:
-        return f"{self.blue.ask(STATE)}\n{self.green.ask(STATE)}"
+        return sides_shell(self.blue, self.green)

@@ -108,6 +108,7 @@ def _recheck(
 ) -> None:
     """Looks again at the suspect buckets: source, proven position, target, source; what is in flight settles."""
     wanted: set[str] | None = None
+    earlier: dict[str, Difference] = {}
     for _ in range(ROUNDS):
         before = _entries(ours, table, suspects)
         token = marker.write_marker(marks)
@@ -121,30 +122,46 @@ def _recheck(
         report.rechecked += len(before)
         keys = (set(before) | set(there) | set(after)) if wanted is None else wanted
         moving: set[str] = set()
-        real: list[Difference] = []
+        real: dict[str, Difference] = {}
         for key in sorted(keys):
-            first, second, other = before.get(key), after.get(key), there.get(key)
-            if other in (first, second):
+            first, second, other = (entries.get(key, ABSENT) for entries in (before, after, there))
+            if other.hash in (first.hash, second.hash):
                 continue
             if first == second:
-                real.append(Difference(table.name, key, _kind(first, other)))
+                real[key] = Difference(table.name, key, _kind(first.hash, other.hash))
             else:
                 moving.add(key)
-        if not moving:
-            report.differences += real
+        # Twice in a row: a row that came and went between two looks at the source was seen on the target alone.
+        if not moving and real == earlier:
+            report.differences += real.values()
             return
-        wanted = moving | {difference.key for difference in real}
+        earlier, wanted = real, moving | set(real)
     report.unproven.append(table.name)
 
 
-def _entries(session: Session, table: HashedTable, buckets: list[int]) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Entry:
+    """One key's hash, or one hash's count, and `written`: a row that became what it was is another version of it."""
+
+    hash: str | None
+    written: str | None
+
+
+ABSENT = _Entry(None, None)
+
+
+def _entries(session: Session, table: HashedTable, buckets: list[int]) -> dict[str, _Entry]:
     where = f"{table.bucket} = ANY(%s::int[])"
     if table.key:
         key = " || ', ' || ".join(f"{column}::text" for column in table.key)
-        sql = f"SELECT {key}, ({table.hash})::text FROM ONLY {table.name} WHERE {where}"
+        sql = f"SELECT {key}, ({table.hash})::text, xmin::text FROM ONLY {table.name} WHERE {where}"
     else:
-        sql = f"SELECT ({table.hash})::text, count(*)::text FROM ONLY {table.name} WHERE {where} GROUP BY 1"
-    return dict(session.rows(sql, [buckets], timeout=PASS_TIMEOUT))
+        sql = (
+            f"SELECT ({table.hash})::text, count(*)::text, sum(xmin::text::bigint)::text "
+            f"FROM ONLY {table.name} WHERE {where} GROUP BY 1"
+        )
+    found = session.rows(sql, [buckets], timeout=PASS_TIMEOUT)
+    return {key: _Entry(value, written) for key, value, written in found}
 
 
 def _kind(ours: str | None, theirs: str | None) -> str:
@@ -172,7 +189,7 @@ class RecordBaseline(Command):
             )
 
     def shell(self) -> str:
-        return f"invoke validate --env \"$CUTOVER_ENV\" --record   # {self.source.side} against {self.target.side}"
+        return f'invoke validate --env "$CUTOVER_ENV" --record   # {self.source.side} against {self.target.side}'
 
 
 @dataclass(frozen=True)
@@ -217,7 +234,9 @@ class Validated(Step[str]):
         return {"rows": found[0][0], "tables": found[0][1]} if found else {}
 
     def check_shell(self) -> str:
-        return self.source.ask("SELECT at, row_count, table_count FROM cutover.baseline")
+        return self.source.ask(
+            "SELECT CASE WHEN EXISTS (SELECT FROM cutover.baseline) THEN 'validated' ELSE 'not validated' END"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""The steps of a cutover's database part by hand, for tests: prepared, switched, caught up."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from cutover.core.clock import Deadline
+from cutover.core.step import Step
+from cutover.postgres.kit import FenceKit
+from cutover.postgres.marker import await_marker, write_marker
+from cutover.postgres.replication import Publication, Subscription
+from cutover.postgres.session import Database
+from cutover.postgres.sides import FENCE
+from cutover.postgres.switch import Fence, Switch
+
+T = TypeVar("T")
+PLAIN = Fence(validate_changed=False)
+VALIDATING = Fence()
+
+
+def until(look: Callable[[], T], seconds: float = 10.0, what: str = "") -> T:
+    """Polls until `look` answers something true; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < end, f"not seen within {seconds:g} s: {what or look}"
+        time.sleep(0.005)
+    return seen
+
+
+def take(step: Step[Any], seconds: float = 30.0) -> None:
+    """Runs the step's commands and waits until its `after` is seen."""
+    for command in step.commands(step.after):
+        command.run(Deadline.after(seconds))
+    until(lambda: step.observe() == step.after, seconds, f"{step.name} at {step.after}")
+
+
+def kits(blue: Database, green: Database) -> list[Step[Any]]:
+    return [
+        FenceKit(name="kit-blue", database=blue, before="absent", after="open"),
+        FenceKit(name="kit-green", database=green, before="absent", after="fenced"),
+    ]
+
+
+def publications(blue: Database, green: Database) -> list[Step[Any]]:
+    return [
+        Publication(name="publication-blue", database=blue, before="absent", after="present"),
+        Publication(name="publication-green", database=green, before="absent", after="present"),
+    ]
+
+
+def forward(blue: Database, green: Database) -> Step[Any]:
+    return Subscription(
+        name="forward", source=blue, target=green, copy=True, before="absent", after="following", settle=20
+    )
+
+
+def reverse(blue: Database, green: Database) -> Step[Any]:
+    return Subscription(
+        name="reverse", source=green, target=blue, copy=False, before="absent", after="following", settle=20
+    )
+
+
+def prepare(blue: Database, green: Database) -> None:
+    for step in [*kits(blue, green), *publications(blue, green), forward(blue, green), reverse(blue, green)]:
+        take(step)
+
+
+def caught_up(source: Database, target: Database) -> None:
+    """Waits until everything written on the source has arrived on the target."""
+    with source.open("test") as s, target.open("test") as t:
+        await_marker(t, write_marker(s), Deadline.after(20.0))
+
+
+def blue_switch(source: Database, target: Database, fence: Fence = PLAIN, seconds: float = 30.0) -> None:
+    """Moves the writes from source to target."""
+    Switch(source, target, fence).run(Deadline.after(seconds))
+
+
+def undo_late(blue: Database, green: Database) -> None:
+    """After a failed test: green's fence on, then blue's off, wherever they stood."""
+    for database, verb, default in ((green, "ENABLE", "SET default_transaction_read_only = on"),
+                                    (blue, "DISABLE", "RESET default_transaction_read_only")):  # fmt: skip
+        with database.open("test") as session:
+            tables = session.rows(f"SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = '{FENCE}'")
+            for (table,) in tables:
+                session.run(f"ALTER TABLE ONLY {table} {verb} TRIGGER {FENCE}")
+            name = session.value("SELECT format('%I', current_database())")
+            session.run(f"ALTER DATABASE {name} {default}")
+
+
+@contextmanager
+def planted(green: Database, change: str, undo: str) -> Iterator[None]:
+    """A change on the fenced side that came by no replication, taken back at the end."""
+    with ExitStack() as stack:
+        session = stack.enter_context(green.open("test", settings={"session_replication_role": "replica"}))
+        # With an origin of its own the change is not sent to blue, as little as what green has from blue.
+        if not session.value("SELECT pg_replication_origin_oid('planted')"):
+            session.run("SELECT pg_replication_origin_create('planted')")
+        session.run("SELECT pg_replication_origin_session_setup('planted')")
+        stack.callback(lambda: session.run(undo))
+        session.run(change)
+        yield

@@ -1,0 +1,168 @@
+"""Every step of the database part keeps the contract of steps, on real servers, killed at every point."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Pair
+from contract import holds
+from moves import PLAIN, forward, kits, prepare, publications, reverse, take
+
+from cutover.core.clock import Deadline
+from cutover.core.step import Command, Step
+from cutover.postgres.kit import FenceKit
+from cutover.postgres.replication import NotEmpty, Publication, Subscription
+from cutover.postgres.sides import FENCE
+from cutover.postgres.switchover import Switchover
+from cutover.postgres.validation import Validated
+
+EMPTY = 'SET session_replication_role = replica; TRUNCATE things, "Parts"'
+
+
+@pytest.fixture
+def bare(tiny: Pair) -> Iterator[Pair]:
+    """The small database without anything of ours, before and after."""
+    yield tiny
+    for step in (forward(tiny.blue, tiny.green), reverse(tiny.blue, tiny.green)):
+        take(step.inverse())
+    for side in ("blue", "green"):
+        take(publications(tiny.blue, tiny.green)[side == "green"].inverse())
+        take(kits(tiny.blue, tiny.green)[side == "green"].inverse())
+    tiny.sql("green", EMPTY)
+
+
+@pytest.fixture
+def small(bare: Pair) -> Pair:
+    """The small database, prepared."""
+    prepare(bare.blue, bare.green)
+    return bare
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["blue", "green"])
+def test_fence_kit(bare: Pair, tmp_path: Path, side: str) -> None:
+    def make() -> FenceKit:
+        after = "open" if side == "blue" else "fenced"
+        return FenceKit(name="kit", database=bare.side(side), before="absent", after=after, settle=5.0)
+
+    holds(make, state_dir=tmp_path)
+
+
+def test_a_kit_that_somebody_left_half_is_left_alone(bare: Pair, tmp_path: Path) -> None:
+    step = FenceKit(name="kit", database=bare.blue, before="absent", after="open")
+    bare.sql("blue", "CREATE SCHEMA cutover; CREATE TABLE cutover.marker (token uuid)")
+    assert step.observe() == "partial"
+    bare.sql("blue", "DROP SCHEMA cutover CASCADE")
+    take(step)
+    bare.sql("blue", f"ALTER TABLE things ENABLE TRIGGER {FENCE}")
+    assert step.observe() == "partial"
+    bare.sql(
+        "blue",
+        f'ALTER TABLE things DISABLE TRIGGER {FENCE}; ALTER DATABASE "tiny" SET default_transaction_read_only = on',
+    )
+    assert step.observe() == "partial"
+    bare.sql("blue", 'ALTER DATABASE "tiny" RESET default_transaction_read_only')
+
+
+@pytest.mark.slow
+def test_publication(bare: Pair, tmp_path: Path) -> None:
+    take(kits(bare.blue, bare.green)[0])
+
+    def make() -> Publication:
+        return Publication(name="publication", database=bare.blue, before="absent", after="present", settle=5.0)
+
+    def without_the_marker() -> None:
+        bare.sql("blue", "CREATE PUBLICATION cut_pub FOR TABLE things")
+
+    def reset() -> None:
+        bare.sql("blue", "DROP PUBLICATION IF EXISTS cut_pub")
+
+    holds(make, state_dir=tmp_path, reset=reset, strays=[without_the_marker])
+
+
+@dataclass(frozen=True)
+class Empty(Command):
+    """What a person does before the copy is made again."""
+
+    pair: Pair
+
+    def run(self, deadline: Deadline) -> None:
+        if not self.pair.sql("green", "SELECT 1 FROM pg_subscription WHERE subname = 'cut_left_right'"):
+            self.pair.sql("green", EMPTY)
+
+    def shell(self) -> str:
+        return self.pair.green.psql(EMPTY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emptied(Subscription):
+    """The forward subscription with the person's part of a second try."""
+
+    pair: Pair
+
+    def commands(self, target: str) -> Sequence[Command]:
+        return (*((Empty(self.pair),) if target == "following" else ()), *super().commands(target))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_subscription(bare: Pair, tmp_path: Path, direction: str) -> None:
+    for step in [*kits(bare.blue, bare.green), *publications(bare.blue, bare.green)]:
+        take(step)
+
+    def make() -> Step[Any]:
+        if direction == "reverse":
+            return reverse(bare.blue, bare.green)
+        return Emptied(
+            name="forward", source=bare.blue, target=bare.green, copy=True, before="absent", after="following", settle=20.0,
+            pair=bare,
+        )  # fmt: skip
+
+    holds(make, state_dir=tmp_path)
+    assert not slots(bare)
+
+
+def test_a_side_with_rows_is_not_filled(bare: Pair) -> None:
+    """Left by an earlier try, or by addresses that were exchanged: nothing is deleted, nothing begins."""
+    for step in [*kits(bare.blue, bare.green), *publications(bare.blue, bare.green)]:
+        take(step)
+    bare.sql("green", "SET session_replication_role = replica; INSERT INTO things VALUES (1, 'here')")
+    step = forward(bare.blue, bare.green)
+    with pytest.raises(NotEmpty, match=r"right already has rows in public\.things"):
+        step.commands(step.after)[0].run(Deadline.after(10.0))
+    assert step.observe() == "absent" and not slots(bare)
+    assert bare.sql("green", "SELECT * FROM things") == [(1, "here")]
+
+
+@pytest.mark.slow
+def test_validated(small: Pair, tmp_path: Path) -> None:
+    def make() -> Validated:
+        return Validated(
+            name="validated",
+            source=small.blue,
+            target=small.green,
+            before="not validated",
+            after="validated",
+            settle=10.0,
+        )
+
+    holds(make, state_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_switchover(small: Pair, tmp_path: Path) -> None:
+    def make() -> Switchover:
+        return Switchover(name="switchover", blue=small.blue, green=small.green, fence=PLAIN, settle=10.0)
+
+    holds(make, state_dir=tmp_path)
+
+
+def slots(pair: Pair) -> list[str]:
+    """Our slots that nobody uses any more, once they have had time to go."""
+    found: list[str] = []
+    for side in ("blue", "green"):
+        sql = "SELECT slot_name FROM pg_replication_slots WHERE slot_name ~ '^cut_(left|right)'"
+        found += [name for (name,) in pair.sql(side, sql)]
+    return found

@@ -1,0 +1,272 @@
+"""What the fence stops and what passes it, who stands in its way, and what the switch refuses."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from conftest import Pair
+from load import load
+from moves import PLAIN, blue_switch, caught_up, until
+from psycopg import conninfo
+
+from cutover.core import killpoint
+from cutover.core.clock import Deadline
+from cutover.core.errors import CutoverError, LeaseLost, Unreachable
+from cutover.postgres.reaper import PreparedTransaction
+from cutover.postgres.session import QueryFailed
+from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, read_sides
+from cutover.postgres.switch import Fence, Switch, SwitchRefused
+
+INSERT = "INSERT INTO public.queue VALUES (-1, 'never')"
+
+
+@contextmanager
+def at(point: str, then: Callable[[], object]) -> Iterator[None]:
+    """Does something at one point of the switch."""
+
+    def hook(name: str) -> None:
+        if name == point:
+            then()
+
+    killpoint.install(hook)
+    try:
+        yield
+    finally:
+        killpoint.install(None)
+
+
+# --- proof of the fence ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["postgres", "shop"])
+def test_the_fenced_side_refuses_old_and_fresh_sessions(prepared: Pair, role: str) -> None:
+    dsn = prepared.dsns["blue"].replace("postgres@", f"{role}@")
+    # An old session that survives: it is named like one of ours, so it is not sent away.
+    with psycopg.connect(dsn, autocommit=True, application_name="cutover not really") as old:
+        old.execute("SET default_transaction_read_only = off")
+        old.execute("UPDATE public.queue SET state = state WHERE false")
+        blue_switch(prepared.blue, prepared.green)
+        with psycopg.connect(dsn, autocommit=True) as fresh:
+            for session in (old, fresh):
+                for statement in (
+                    INSERT,
+                    "UPDATE public.queue SET state = state WHERE false",
+                    "DELETE FROM shop.order_lines",
+                    "TRUNCATE public.notes",
+                    "INSERT INTO shop.events (kind) VALUES ('late')",
+                    "COPY public.notes (body) FROM STDIN",
+                ):
+                    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), session.cursor() as cursor:
+                        if statement.startswith("COPY"):
+                            with cursor.copy(statement.encode()) as copy:
+                                copy.write("late\n")
+                        else:
+                            cursor.execute(statement.encode())
+        with psycopg.connect(dsn, autocommit=True) as sly:
+            sly.execute("SET default_transaction_read_only = off")  # leaves the default, and meets the triggers
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="cutover fence"):
+                sly.execute(INSERT)
+        assert read_sides(prepared.blue, prepared.green) == SWITCHED
+    # The apply worker still applies on the fenced side.
+    prepared.sql("green", "INSERT INTO public.queue VALUES (-2, 'new')")
+    caught_up(prepared.green, prepared.blue)
+    assert prepared.sql("blue", "SELECT state FROM public.queue WHERE id = -2") == [("new",)]
+    prepared.sql("green", "DELETE FROM public.queue WHERE id = -2")
+    blue_switch(prepared.green, prepared.blue)
+
+
+def test_sends_old_sessions_away_and_clients_find_the_other_side(prepared: Pair) -> None:
+    with psycopg.connect(prepared.dsns["blue"], autocommit=True) as old:
+        blue_switch(prepared.blue, prepared.green)
+        with pytest.raises(psycopg.OperationalError):
+            old.execute("SELECT 1")
+    with psycopg.connect(prepared.app_dsn, autocommit=True) as client:
+        assert str(client.info.port) == conninfo.conninfo_to_dict(prepared.dsns["green"])["port"]
+        client.execute("UPDATE public.queue SET state = state WHERE id = 1")
+    blue_switch(prepared.green, prepared.blue)
+
+
+def test_old_sessions_go_even_when_the_first_try_died_before_sending_them_away(prepared: Pair) -> None:
+    class Died(BaseException):
+        pass
+
+    def die() -> None:
+        raise Died
+
+    with psycopg.connect(prepared.dsns["blue"], autocommit=True) as old:
+        with at("switch: opened", die), pytest.raises(Died):
+            blue_switch(prepared.blue, prepared.green)
+        assert read_sides(prepared.blue, prepared.green) == SWITCHED
+        assert old.execute("SELECT 1").fetchall() == [(1,)]
+        blue_switch(prepared.blue, prepared.green)
+        with pytest.raises(psycopg.OperationalError):
+            old.execute("SELECT 1")
+    blue_switch(prepared.green, prepared.blue)
+
+
+# --- the dead-man and the deadline ----------------------------------------------------------------------------------
+
+
+def test_a_fence_that_the_server_ended_cannot_commit(prepared: Pair) -> None:
+    def wait() -> None:
+        sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'cutover fence'"
+        until(lambda: not prepared.sql("blue", sql), 5.0, "the dead-man")
+
+    with at("switch: fenced, not committed", wait), pytest.raises(Unreachable):
+        blue_switch(prepared.blue, prepared.green, Fence(dead_man=0.3, validate_changed=False))
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+    prepared.sql("blue", "UPDATE public.queue SET state = state")
+
+
+def test_a_budget_that_has_run_out_leaves_everything_as_it_was(prepared: Pair) -> None:
+    with load(prepared, writers=1), pytest.raises(CutoverError):
+        Switch(prepared.blue, prepared.green, PLAIN).run(Deadline.after(0.0))
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+def test_a_budget_that_runs_out_just_before_the_commit_point(prepared: Pair) -> None:
+    deadline = Deadline.after(2.0)
+    with (
+        at("switch: sequences set", lambda: until(lambda: deadline.expired)),
+        pytest.raises(SwitchRefused, match="budget"),
+    ):
+        Switch(prepared.blue, prepared.green, PLAIN).run(deadline)
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+# --- who stands in the way ------------------------------------------------------------------------------------------
+
+
+def test_a_writer_that_is_idle_in_transaction_is_ended(prepared: Pair) -> None:
+    with psycopg.connect(prepared.dsns["blue"]) as idle:
+        idle.execute(INSERT)
+        blue_switch(prepared.blue, prepared.green)
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+    assert not prepared.sql("green", "SELECT 1 FROM public.queue WHERE id = -1")
+    assert paused(prepared) < 2000
+    blue_switch(prepared.green, prepared.blue)
+
+
+def test_a_long_update_is_cancelled(prepared: Pair) -> None:
+    ended: list[psycopg.Error] = []
+
+    def long() -> None:
+        try:
+            with psycopg.connect(prepared.dsns["blue"], autocommit=True) as connection:
+                connection.execute("UPDATE public.queue SET state = state WHERE id = 1 AND pg_sleep(60) IS NOT NULL")
+        except psycopg.Error as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=long)
+    thread.start()
+    until(lambda: prepared.sql("blue", "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    blue_switch(prepared.blue, prepared.green)
+    thread.join(timeout=10.0)
+    assert ended and paused(prepared) < 2000
+    blue_switch(prepared.green, prepared.blue)
+
+
+def test_a_prepared_transaction_refuses_the_switch_at_once(prepared: Pair) -> None:
+    with psycopg.connect(prepared.dsns["blue"], autocommit=True) as other:
+        other.execute("BEGIN")
+        other.execute("INSERT INTO public.notes VALUES ('in two phases', 1)")
+        other.execute("PREPARE TRANSACTION 'in two phases'")
+        try:
+            with load(prepared, writers=1):
+                deadline = Deadline.after(30.0)
+                with pytest.raises(PreparedTransaction, match="pg_prepared_xacts"):
+                    Switch(prepared.blue, prepared.green, PLAIN).run(deadline)
+                assert deadline.remaining() > 27.0
+        finally:
+            other.execute("ROLLBACK PREPARED 'in two phases'")
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+# --- what the switch refuses ----------------------------------------------------------------------------------------
+
+
+def test_a_table_made_after_the_kit_is_named_and_blue_writes_on(prepared: Pair) -> None:
+    with load(prepared, writers=1):
+        create = "CREATE TABLE public.late (id int)"
+        late = at("switch: locked", lambda: prepared.sql("blue", create))
+        with late, pytest.raises(SwitchRefused, match=r"public\.late"):
+            blue_switch(prepared.blue, prepared.green)
+        with pytest.raises(SwitchRefused, match="partial"):
+            blue_switch(prepared.blue, prepared.green)
+        prepared.sql("blue", "DROP TABLE public.late")
+        assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+def test_an_older_fencing_token_changes_nothing(prepared: Pair) -> None:
+    token = prepared.sql("blue", "SELECT hi FROM cutover.fencing")[0][0]
+    Switch(prepared.blue, prepared.green, PLAIN, lambda: token + 5).run(Deadline.after(20.0))
+    with pytest.raises(LeaseLost, match="newer fencing token"):
+        Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 4).run(Deadline.after(20.0))
+    assert read_sides(prepared.blue, prepared.green) == SWITCHED
+    Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 6).run(Deadline.after(20.0))
+    assert prepared.sql("blue", "SELECT hi FROM cutover.fencing") == [(token + 6,)]
+
+
+def test_an_older_token_does_not_open_what_was_left_fenced(prepared: Pair) -> None:
+    token = prepared.sql("green", "SELECT hi FROM cutover.fencing")[0][0]
+
+    def taken_over() -> None:
+        prepared.sql("green", "UPDATE cutover.fencing SET hi = hi + 10")
+
+    with at("switch: committed", taken_over), pytest.raises(LeaseLost):
+        Switch(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
+    assert read_sides(prepared.blue, prepared.green) == COMMITTED
+    Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 11).run(Deadline.after(20.0))
+
+
+# --- sequences ------------------------------------------------------------------------------------------------------
+
+
+def next_values(pair: Pair, side: str) -> dict[str, int]:
+    names = ("never_used", "restarted", "downward", "in_batches")
+    return {name: pair.sql(side, f"SELECT nextval('public.{name}')")[0][0] for name in names}
+
+
+@pytest.mark.parametrize("by", ["program", "script"])
+def test_sequences_go_on_where_they_stood(prepared: Pair, by: str) -> None:
+    reset = """SELECT setval('public.restarted', 700, false), setval('public.never_used', 40, false);
+               ALTER SEQUENCE public.downward RESTART; ALTER SEQUENCE public.in_batches RESTART"""
+    prepared.sql("blue", reset)
+    used = [prepared.sql("blue", "SELECT nextval('public.downward')")[0][0] for _ in range(3)]
+    cached = prepared.sql("blue", "SELECT nextval('public.in_batches')")[0][0]
+    move(prepared, by, "blue", "green")
+    there = next_values(prepared, "green")
+    assert there["never_used"] == 40 and there["restarted"] == 700
+    assert there["downward"] < min(used) and there["in_batches"] > cached
+    prepared.sql("green", "INSERT INTO shop.customers (email, name) VALUES ('green@' || random(), 'N')")
+    prepared.sql("green", "INSERT INTO public.webhooks (event_id, body) VALUES (gen_random_uuid(), '{}')")
+    move(prepared, by, "green", "blue")
+    back = next_values(prepared, "blue")
+    assert back["never_used"] > 40 and back["restarted"] > 700
+    assert back["downward"] < there["downward"] and back["in_batches"] > there["in_batches"]
+    prepared.sql("blue", "INSERT INTO shop.customers (email, name) VALUES ('blue@' || random(), 'N')")
+    prepared.sql("blue", "INSERT INTO public.webhooks (event_id, body) VALUES (gen_random_uuid(), '{}')")
+
+
+def move(pair: Pair, by: str, source: str, target: str) -> None:
+    if by == "program":
+        blue_switch(pair.side(source), pair.side(target))
+    else:
+        from test_switch_script import run
+
+        code, told = run(pair, pair.side(source), pair.side(target))
+        assert code == 0, told
+
+
+def test_a_refused_question_is_told_with_its_code(prepared: Pair) -> None:
+    with prepared.blue.open() as session, pytest.raises(QueryFailed) as caught:
+        session.run("SELECT 1 / 0")
+    assert caught.value.sqlstate == "22012"
+
+
+def paused(pair: Pair) -> float:
+    """Milliseconds of the newest switch to green, by its own record."""
+    return float(pair.sql("green", "SELECT timings ->> 'pause' FROM cutover.switches ORDER BY at DESC LIMIT 1")[0][0])

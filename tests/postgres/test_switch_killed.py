@@ -1,0 +1,110 @@
+"""kill -9 at every named point of the switch, under load, in a process of its own; then finished, or undone, by another."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Pair
+from load import load, writing
+from moves import blue_switch
+
+from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides
+from cutover.postgres.switch import Switch
+
+HERE = Path(__file__).parent
+LEFT = {point: BEFORE for point in Switch.kill_points} | {
+    "switch: committed": COMMITTED,
+    "switch: open, not committed": COMMITTED,
+    "switch: opened": SWITCHED,
+    "switch: old sessions sent away": SWITCHED,
+}
+
+
+class Dying:
+    """Children that die or stop where they are told."""
+
+    def __init__(self, pair: Pair) -> None:
+        environ = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "dying.py")],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, source: str, target: str, point: str, dead_man: float = 10.0) -> tuple[int, str]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{source} {target} {dead_man} {point}\n")
+        self.process.stdin.flush()
+        return self.told()
+
+    def told(self) -> tuple[int, str]:
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], 30.0)[0], "the dying process said nothing for 30 s"
+        pid, how = self.process.stdout.readline().split()
+        return int(pid), how
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def dying(pair: Pair) -> Iterator[Dying]:
+    found = Dying(pair)
+    yield found
+    found.close()
+
+
+def swapped(sides: Sides) -> Sides:
+    return Sides(sides.green, sides.blue)
+
+
+@pytest.mark.parametrize("end", ["finished", "undone"])
+def test_killed_everywhere_under_load(prepared: Pair, dying: Dying, end: str) -> None:
+    with load(prepared) as writers:
+        for point in Switch.kill_points:
+            _, how = dying.run("blue", "green", point)
+            assert how == "killed", point
+            assert read_sides(prepared.blue, prepared.green) == LEFT[point], point
+            if end == "finished":
+                blue_switch(prepared.blue, prepared.green)
+                assert read_sides(prepared.blue, prepared.green) == SWITCHED, point
+                writing(writers)
+                killed_on_the_way_back(prepared, dying, point)
+            blue_switch(prepared.green, prepared.blue)
+            assert read_sides(prepared.blue, prepared.green) == BEFORE, point
+
+
+def killed_on_the_way_back(pair: Pair, dying: Dying, point: str) -> None:
+    _, how = dying.run("green", "blue", point)
+    assert how == "killed", point
+    assert swapped(read_sides(pair.blue, pair.green)) == LEFT[point], point
+
+
+def test_the_dead_man_ends_a_fence_whose_process_stands_still(prepared: Pair, dying: Dying) -> None:
+    with load(prepared, writers=1) as writers:
+        pid, how = dying.run("blue", "green", "stop:switch: fenced, not committed", dead_man=1.0)
+        assert how == "stopped"
+        began = time.monotonic()
+        try:
+            writing(writers)
+            assert time.monotonic() - began < 3.0
+            assert read_sides(prepared.blue, prepared.green) == BEFORE
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert dying.told() == (pid, "1")  # its late COMMIT was refused, and it said so
+        assert read_sides(prepared.blue, prepared.green) == BEFORE
+        writing(writers)
