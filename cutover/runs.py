@@ -1,4 +1,4 @@
-"""Which run an environment is in, and how one is begun, gone on with, taken back and finished."""
+"""How a run is begun, gone on with, taken back and finished, under the lease."""
 
 import getpass
 import os
@@ -7,76 +7,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from cutover.app import App
 from cutover.core.back import REOPENED
 from cutover.core.clock import Interrupt, SystemClock
-from cutover.core.errors import ApprovalStale, CutoverError, PointOfNoReturn, Refused, Unexpected
-from cutover.core.journal import Entry, Journal, Position, position_of
+from cutover.core.errors import ApprovalStale, CutoverError, LeaseHeld, PointOfNoReturn, Refused, Unexpected
+from cutover.core.journal import Journal
 from cutover.core.leg import BACK, Supervisor, silent
-from cutover.core.plain import digest, plain, text
+from cutover.core.plain import digest, text
 from cutover.core.plan import Plan
 from cutover.core.run import Run
 from cutover.core.walk import Listener
+from cutover.run_views import FINISHED, RunView, active, runs_of, zone
 from cutover.state.sqlite import SqliteState
 
 SHORTEST_APPROVAL = 12  # characters of the start digest
 BLIND = "not observed: "
-CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
-
-
-@dataclass(frozen=True)
-class RunView:
-    """One run as its journal tells it; `state` is open, green, rolled-back or finished."""
-
-    run: str
-    entries: tuple[Entry, ...]
-    position: Position
-    state: str
-
-    @property
-    def began(self) -> float:
-        return self.entries[0].at
-
-    @property
-    def ended(self) -> float:
-        return self.entries[-1].at
-
-
-def runs_of(state: SqliteState) -> list[RunView]:
-    """Every run of the environment, oldest first."""
-    by_run: dict[str, list[Entry]] = {}
-    for entry in state.entries():
-        by_run.setdefault(entry.run, []).append(entry)
-    return [_view(run, entries) for run, entries in by_run.items()]
-
-
-def active(state: SqliteState) -> RunView | None:
-    """The run that is open or whose cutover stands (its way back is warm), None when there is none."""
-    views = runs_of(state)
-    return views[-1] if views and views[-1].state in ("open", "green") else None
-
-
-def _view(run: str, entries: list[Entry]) -> RunView:
-    position = position_of(run, entries)
-    legs = position.legs
-    if any(leg.plan == "finish" and leg.outcome == "done" for leg in legs):
-        state = "finished"
-    elif legs and legs[-1].direction == BACK and legs[-1].outcome == "rolled-back":
-        state = "rolled-back"
-    elif legs and legs[-1].direction != BACK and legs[-1].outcome == "done":
-        state = "green"
-    else:
-        state = "open"
-    return RunView(run, tuple(entries), position, state)
-
-
-def zone(plan: Plan, position: Position) -> str:
-    """How far back one can go: cancel (nothing switched), rollback (the way back is warm), finished."""
-    if any(leg.plan == "finish" for leg in position.legs):
-        return FINISHED
-    return ROLLBACK if any(step.name in position.taken for step in plan.commit_steps()) else CANCEL
 
 
 def who() -> str:
@@ -143,7 +89,9 @@ class Conductor:
         now = start_digest(self.app.plan)
         again = f"invoke plan --env {self.app.environment.name}"
         if now is None:
-            raise ApprovalStale("not everything of the plan can be observed now, so nothing can be compared", next_command=again)
+            raise ApprovalStale(
+                "not everything of the plan can be observed now, so nothing can be compared", next_command=again
+            )
         if len(approve) < SHORTEST_APPROVAL or not now.startswith(approve):
             raise ApprovalStale(
                 f"approved was {approve[:12]}, but plan and observed states now give {now[:12]}; review again",
@@ -224,7 +172,12 @@ class Conductor:
         """The state under our lease."""
         state = self.app.state()
         try:
-            lease = state.acquire(who=who(), operation=operation, take_over=take_over)
+            try:
+                lease = state.acquire(who=who(), operation=operation, take_over=take_over)
+            except LeaseHeld as error:  # the store does not know whose it is; the command must be one to paste
+                env = f"invoke unlock --env {self.app.environment.name}"
+                error.next_command = error.next_command.replace("invoke unlock", env, 1)
+                raise
             self.app.lease.append(lease)
             try:
                 yield state
@@ -252,7 +205,9 @@ class Conductor:
     def _may_begin(self, state: SqliteState) -> None:
         views = runs_of(state)
         if views and views[-1].state == "finished" and views[-1].position.legs[0].digest == self.app.plan.digest():
-            raise Refused("this very plan was cut over and finished; name the next blue and green in the environment file")
+            raise Refused(
+                "this very plan was cut over and finished; name the next blue and green in the environment file"
+            )
         if not views or views[-1].state != "rolled-back":
             return
         left = views[-1].ended + self.app.environment.rollback.waiting_period - time.time()
@@ -276,25 +231,3 @@ def _going_back(view: RunView) -> bool:
 
 def _new_name() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.urandom(2).hex()}"
-
-
-def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
-    """A run as data for `status` and `history`."""
-    position = view.position
-    leg = position.leg
-    return {
-        "run": view.run,
-        "state": view.state,
-        "zone": zone(plan, position),
-        "began": view.began,
-        "last": view.ended,
-        "direction": leg.direction if leg else None,
-        "outcome": leg.outcome if leg else None,
-        "reason": leg.reason if leg else "",
-        "phase": position.phase,
-        "open_intent": position.intent,
-        "done": plain(position.done),
-        "head": view.entries[-1].hash,
-    }
-
-

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
+from typing import ClassVar
 
 from cutover.aws.listener import (
     Missing,
+    balancer_shell,
     find_listener,
     group_shell,
     listener_shell,
@@ -146,6 +148,8 @@ class AlbAttach(Step[str]):
     A target group that no listener names is never probed: its targets stay `unused` and prove nothing.
     """
 
+    overtaken: ClassVar[bool] = True  # the shares go on from here: afterwards the listener shows another state
+
     aws: Aws
     load_balancer: str
     port: int
@@ -269,10 +273,10 @@ def _weights_shell(aws: Aws, load_balancer: str, port: int, each: str, told: str
     """Shows the weight of each target group, and then the state in one word; both awk parts see name and weight."""
     return script(
         [
-            *listener_shell(aws, load_balancer, port),
+            balancer_shell(aws, load_balancer),
             (
-                f'{aws.shell()} elbv2 describe-listeners --listener-arns "$listener"'
-                " --query 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn,Weight]' --output text |"
+                f'{aws.shell()} elbv2 describe-listeners --load-balancer-arn "$balancer"'
+                f" --query 'Listeners[?Port==`{port}`].DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn,Weight]' --output text |"
                 f" awk '{{ split($1, arn, \"/\"); $1 = arn[2]; print; {each} }} END {{ print {told} }}'"
             ),
         ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cutover.aws.alb import TargetsHealthy, targets_shell
-from cutover.aws.listener import Missing, find_listener, listener_shell, script
+from cutover.aws.listener import Missing, balancer_shell, find_listener, script
 from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError
 from cutover.core.clock import Deadline
 from cutover.core.gate import Check, Finding, Verdict
@@ -33,10 +33,10 @@ class BalancerHealthy(Check):
 
     def shell(self) -> str:
         lines = [
-            *listener_shell(self.aws, self.load_balancer, self.port),
+            balancer_shell(self.aws, self.load_balancer),
             (
-                f'groups=$({self.aws.shell()} elbv2 describe-listeners --listener-arns "$listener" --query'
-                " 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups[?Weight>`0`].TargetGroupArn[]' --output text)"
+                f'groups=$({self.aws.shell()} elbv2 describe-listeners --load-balancer-arn "$balancer" --query'
+                f" 'Listeners[?Port==`{self.port}`].DefaultActions[].ForwardConfig.TargetGroups[?Weight>`0`].TargetGroupArn[]' --output text)"
             ),
             f"for group in ${{groups:?}}; do\n  {targets_shell(self.aws, 1)} || exit 1\ndone",
         ]

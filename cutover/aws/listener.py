@@ -146,13 +146,18 @@ def write_actions(aws: Aws, listener: Listener, actions: list[dict[str, Any]], d
             raise lost
 
 
+def balancer_shell(aws: Aws, load_balancer: str) -> str:
+    """A line that sets $balancer."""
+    return (
+        f"balancer=$({aws.shell()} elbv2 describe-load-balancers --names {shlex.quote(load_balancer)}"
+        " --query 'LoadBalancers[0].LoadBalancerArn' --output text)"
+    )
+
+
 def listener_shell(aws: Aws, load_balancer: str, port: int) -> list[str]:
     """Lines that set $listener."""
     return [
-        (
-            f"balancer=$({aws.shell()} elbv2 describe-load-balancers --names {shlex.quote(load_balancer)}"
-            " --query 'LoadBalancers[0].LoadBalancerArn' --output text)"
-        ),
+        balancer_shell(aws, load_balancer),
         (
             f'listener=$({aws.shell()} elbv2 describe-listeners --load-balancer-arn "$balancer"'
             f" --query 'Listeners[?Port==`{port}`].ListenerArn | [0]' --output text)"

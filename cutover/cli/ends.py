@@ -46,7 +46,7 @@ def exit_for(error: CutoverError) -> Exit:
 def _headline(error: CutoverError) -> str:
     words = {
         4: "refused, somebody else is at work",
-        5: "stopped before anything was switched",
+        5: "refused",
         6: "ended rolled back",
         7: "ROLLBACK INCOMPLETE, a person is needed",
         8: "waiting",

@@ -116,7 +116,8 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
     from cutover.cli.opening import print_json
     from cutover.core.gate import Gate
     from cutover.core.plain import text
-    from cutover.runs import active, observed
+    from cutover.run_views import active
+    from cutover.runs import observed
 
     view = None
     if app.state_path.exists():
@@ -188,7 +189,7 @@ def status(c: Context, env: str = "", json: bool = False) -> None:
     from cutover.app import DIRECTORY
     from cutover.cli.opening import opened, print_json
     from cutover.environment import names
-    from cutover.runs import plain_view, runs_of
+    from cutover.run_views import plain_view, runs_of
 
     found: list[dict[str, Any]] = []
     for name in [env] if env else names(DIRECTORY):
@@ -237,7 +238,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
 
     from cutover.cli.opening import named, opened, print_json
     from cutover.core.errors import Refused
-    from cutover.runs import plain_view, runs_of
+    from cutover.run_views import plain_view, runs_of
 
     app = opened(named(env))
     if not app.state_path.exists():

@@ -16,7 +16,8 @@ from cutover.cli.show import Shower
 from cutover.core.clock import Interrupt
 from cutover.core.errors import ConfigurationRefused, Refused
 from cutover.environment import names
-from cutover.runs import Conductor, active
+from cutover.run_views import active
+from cutover.runs import Conductor
 from cutover.supervision import supervise
 
 

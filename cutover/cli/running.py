@@ -24,7 +24,13 @@ ENV = "environment: a file environments/NAME.yaml"
 )
 @ended
 def cutover(
-    c: Context, env: str = "", dry_run: bool = False, until: str = "", yes: bool = False, approve: str = "", json: bool = False
+    c: Context,
+    env: str = "",
+    dry_run: bool = False,
+    until: str = "",
+    yes: bool = False,
+    approve: str = "",
+    json: bool = False,
 ) -> None:
     """Go from blue to green; goes on with an open run. Example: invoke cutover --env local --yes"""
     from cutover.cli.looking import show_plan
@@ -188,7 +194,7 @@ def _carried_out(
 ) -> None:
     """Runs the action, prints the result document if asked for, and says what it means and what to type next."""
     from cutover.cli.opening import print_json
-    from cutover.core.errors import CutoverError
+    from cutover.core.errors import CutoverError, PlanChanged, PointOfNoReturn
     from cutover.outcome import result
 
     since = time.time()
@@ -202,12 +208,16 @@ def _carried_out(
     if failure is None:
         say(f"\n{words.get(outcome, outcome)}")
         return
-    if not failure.next_command and failure.exit_code in (1, 5, 7, 8, 130, 143) and run:
+    goes_on = failure.exit_code in (1, 5, 7, 8, 129, 130, 143) and not isinstance(
+        failure, PlanChanged | PointOfNoReturn
+    )
+    if not failure.next_command and goes_on and run:
         name = app.environment.name
         failure.next_command = f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
     raise exit_for(failure) from failure
 
 
 def _outcome_of(error: Exception) -> str:
-    codes = {4: "refused", 5: "refused", 6: "rolled-back", 7: "rollback-incomplete", 8: "waiting", 130: "interrupted"}
+    codes = {4: "refused", 5: "refused", 6: "rolled-back", 7: "rollback-incomplete", 8: "waiting"}
+    codes |= {130: "interrupted", 143: "interrupted", 129: "interrupted"}
     return codes.get(getattr(error, "exit_code", 1), "stopped")

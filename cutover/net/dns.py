@@ -69,11 +69,13 @@ class TtlVisible(Check):
     def shell(self) -> str:
         dig = "dig +norecurse +noall +answer +time=2 +tries=1"
         asked = f"{quote(self.record)} {quote(self.record_type)}"
+        unsuited = f"$2 {'!=' if self.exact else '>'} {self.wanted}"
+        verdict = f"| awk '{{ print; bad += {unsuited} }} END {{ exit bad || !NR }}'"
         if self.servers is None:
-            return f'for server in $(dig +short NS {quote(self.zone)}); do {dig} "@$server" {asked}; done'
+            return f'for server in $(dig +short NS {quote(self.zone)}); do {dig} "@$server" {asked}; done {verdict}'
         return (
             f"echo \"{self.servers_shell}\" | tr , '\\n' | while read -r server; do"
-            f' {dig} "@${{server%:*}}" -p "${{server##*:}}" {asked}; done'
+            f' {dig} "@${{server%:*}}" -p "${{server##*:}}" {asked}; done {verdict}'
         )
 
 

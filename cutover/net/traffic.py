@@ -50,12 +50,16 @@ class TrafficHealthy(Check):
         return Finding.passed(seen, **data)
 
     def shell(self) -> str:
-        return f'tail -n 20000 "{self.ledger_shell}" | python3 -c {shlex.quote(COUNT)} {self.seconds:g}'
+        limits = f"{self.seconds:g} {self.error_rate:g} {self.p95_ms:g} {self.at_least}"
+        return f'tail -n 20000 "{self.ledger_shell}" | python3 -c {shlex.quote(COUNT)} {limits}'
 
 
+# Its arguments are the seconds to look back, and the limits: failed percent, p95 in ms, and the fewest requests.
 COUNT = """\
 import json, sys, time
-since = time.time() - float(sys.argv[1])
-lines = [one for one in map(json.loads, sys.stdin) if one["ack"] >= since]
+seconds, rate, slow, fewest = map(float, sys.argv[1:])
+lines = [one for one in map(json.loads, sys.stdin) if one["ack"] >= time.time() - seconds]
 took = sorted(1000 * (one["ack"] - one["at"]) for one in lines if one["ok"])
-print(len(lines), "requests,", sum(not one["ok"] for one in lines), "failed, p95 ms:", took[int(len(took) * 0.95)] if took else None)"""
+failed, p95 = sum(not one["ok"] for one in lines), took[int(len(took) * 0.95)] if took else None
+print(len(lines), "requests,", failed, "failed, p95 ms:", p95)
+sys.exit(len(lines) < fewest or 100 * failed > rate * len(lines) or (p95 or 0) > slow)"""

@@ -60,15 +60,14 @@ class SetAside(Command):
     """Keeps the record under another name, so that the next try saves a new one."""
 
     path: Path
+    shown: str
 
     def run(self, deadline: Deadline) -> None:
         if self.path.exists():
             self.path.replace(self.path.with_name(f"{self.path.stem}-{int(self.path.stat().st_mtime * 1000)}.json"))
 
     def shell(self) -> str:
-        home = '"${CUTOVER_HOME:-.cutover}"'
-        name = f"{home}/{self.path.parent.name}/{self.path.stem}"
-        return f'if [ -e {name}.json ]; then mv {name}.json {name}-"$(date +%s)".json; fi'
+        return f'if [ -e "{self.shown}" ]; then mv "{self.shown}" "{self.shown}.$(date +%s)"; fi'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +78,8 @@ class Recorded(Step[str]):
     """
 
     path: Path
+    shown: str
+    """The path as a person types it."""
     blue: Database
     traffic: Callable[[], Any] = field(compare=False, repr=False)
     before: str = "not saved"
@@ -92,10 +93,10 @@ class Recorded(Step[str]):
         return "saved" if _whole(self.path) else "not saved"
 
     def commands(self, target: str) -> Sequence[Command]:
-        return (SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path),)
+        return (SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path, self.shown),)
 
     def check_shell(self) -> str:
-        return f'ls -l "${{CUTOVER_HOME:-.cutover}}"/{self.path.parent.name}/{self.path.name}'
+        return f'if [ -s "{self.shown}" ]; then echo saved; else echo not saved; fi'
 
 
 def _whole(path: Path) -> bool:

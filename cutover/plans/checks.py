@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding, Verdict
-from cutover.postgres.invariants import replication_trouble
+from cutover.postgres.invariants import following_shell, replication_trouble
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database
 
@@ -14,13 +15,15 @@ WORST = (Verdict.FAIL, Verdict.BLIND, Verdict.INSUFFICIENT, Verdict.PASS)
 
 @dataclass(frozen=True)
 class AllOf(Check):
-    """All of these must pass; what does not is named, all of it at once."""
+    """All of this has to be well at the same time; it is asked at once, so that one look shows everything that is wrong."""
 
     checks: Sequence[tuple[str, Check]]
 
     def look(self) -> Finding:
         found = [(name, check.look()) for name, check in self.checks]
-        worst = next(verdict for verdict in WORST if any(f.verdict is verdict for _, f in found) or verdict is Verdict.PASS)
+        worst = next(
+            verdict for verdict in WORST if any(f.verdict is verdict for _, f in found) or verdict is Verdict.PASS
+        )
         if worst is Verdict.PASS:
             notes = [f"{name}: {f.seen}" for name, f in found if f.data.get("warning")]
             return Finding.passed("; ".join([f"{len(found)} checks passed", *notes]))
@@ -29,7 +32,10 @@ class AllOf(Check):
         return Finding(worst, "; ".join(f"{name}: {f.seen}" for name, f in odd), hints)
 
     def shell(self) -> str:
-        return "\n".join(f"# {name}\n{check.shell()}" for name, check in self.checks)
+        # All are asked, as `look` does; what a check prints is its answer, and its exit code is the verdict.
+        asked = [f"# {name}\n{{ {check.shell()}\n}} || failed+={quote(f' {name}')}" for name, check in self.checks]
+        verdict = 'if [ -z "$failed" ]; then echo "all well"; else echo "not well:$failed" >&2; exit 1; fi)'
+        return "\n".join(["(set -uo pipefail; failed=", *asked, verdict])
 
 
 @dataclass(frozen=True)
@@ -51,4 +57,4 @@ class WayBackWarm(Check):
         return Finding.passed("blue follows green; the way back is warm")
 
     def shell(self) -> str:
-        return self.blue.ask("SELECT subname, pid, latest_end_time FROM pg_stat_subscription WHERE subname = 'cut_green_blue'")
+        return following_shell(self.blue, subscription_name("green", "blue"))

@@ -56,8 +56,11 @@ class Parts:
         def traffic() -> Any:
             return document(aws, balancers, records)
 
-        path = self.means.state_dir / environment.name / "record-of-blue.json"
-        return Recorded(name="record-of-blue", path=path, blue=self.means.blue, traffic=traffic)
+        file = f"{environment.name}/record-of-blue.json"
+        below = "" if environment.world is None else "world/"
+        shown = "${CUTOVER_HOME:-.cutover}/" + below + file
+        path = self.means.state_dir / file
+        return Recorded(name="record-of-blue", path=path, shown=shown, blue=self.means.blue, traffic=traffic)
 
     def ttl_lowered(self) -> list[Item]:
         return [

@@ -129,6 +129,8 @@ class FenceKit(Step[str]):
     `target_session_attrs=read-write` to the other side. Both are switched in one transaction later.
     """
 
+    overtaken: ClassVar[bool] = True  # the switchover goes on from here: afterwards the side shows another state
+
     database: Database
     between: frozenset[str] = frozenset({"partial"})
     standing: bool = True

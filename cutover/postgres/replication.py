@@ -206,7 +206,7 @@ class Unsubscribe(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription(Step[str]):
-    """Keeps the target following the source by logical replication, with the rows that exist copied first if `copy`.
+    """Keeps one side following the other by logical replication; towards green, the rows that exist are copied first.
 
     Both directions stand at once with `origin = none`, so a change is never sent back to where it came from. The
     reverse one makes the way back lossless: it follows green from the moment green takes its first write.

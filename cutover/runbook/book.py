@@ -15,7 +15,7 @@ class Book:
     """One environment's plan and what people need beside it; raises ConfigurationRefused for a bad variable's name.
 
     `owners` maps decision, database, traffic and application to what the organisation calls the role. `variables` are
-    NAME → what it is; `prepare_shell` is the one line that sets them. A checklist line is (name, how it is checked,
+    NAME → what it is; `prepare_shell` are the lines that set them. A checklist line is (name, how it is checked,
     owner): `how` is a command where the owner is empty, else a sentence. The three spans and `dead_man` are words for a
     person, e.g. `24 h`. `archive_after_days` is how long blue is kept after `finish`.
     """

@@ -1,6 +1,9 @@
 """One environment as a book: the words that a runbook needs beside the plan."""
 
+from shlex import quote
+
 from cutover.app import App
+from cutover.environment import Ref
 from cutover.runbook.book import Book
 
 
@@ -8,10 +11,14 @@ def book_of(app: App) -> Book:
     """The book of an environment; opens no connection."""
     environment = app.environment
     variables = {
-        "CUTOVER_ENV": f"`{environment.name}`",
-        app.means.blue.variable: f"connection string of blue ({environment.database.blue})",
-        app.means.green.variable: f"connection string of green ({environment.database.green})",
+        "CUTOVER_ENV": f"the environment: {environment.name}",
+        app.means.blue.variable: "connection string of blue",
+        app.means.green.variable: "connection string of green",
     }
+    fetched = [
+        *_fetched(app, app.means.blue.variable, environment.database.blue),
+        *_fetched(app, app.means.green.variable, environment.database.green),
+    ]
     for ref, meaning in (
         (environment.smoke.blue, "blue's own address, past the load balancer"),
         (environment.smoke.green, "green's own address, past the load balancer"),
@@ -26,7 +33,7 @@ def book_of(app: App) -> Book:
         else (line.name, "said by a person", line.attest or "decision")
         for line in environment.checklist
     ]
-    local = 'source "${CUTOVER_HOME:-.cutover}"/world/env.sh; ' if environment.world is not None else ""
+    local = ['source "${CUTOVER_HOME:-.cutover}"/world/env.sh'] if environment.world is not None else []
     return Book(
         environment=environment.name,
         description=environment.description,
@@ -34,7 +41,7 @@ def book_of(app: App) -> Book:
         finish=app.finish,
         owners=environment.owners.model_dump(),
         variables=variables,
-        prepare_shell=f"{local}export CUTOVER_ENV={environment.name}",
+        prepare_shell="\n".join([*local, f"export CUTOVER_ENV={environment.name}", *fetched]),
         checklist=checklist,
         rollback_window=span(environment.rollback.window),
         waiting_period=span(environment.rollback.waiting_period),
@@ -42,6 +49,23 @@ def book_of(app: App) -> Book:
         protected=environment.protected,
         dead_man=span(environment.database.fence.dead_man),
     )
+
+
+def _fetched(app: App, variable: str, ref: Ref) -> list[str]:
+    """The line that fetches what no person has in the environment; the value itself is never printed."""
+    name = quote(ref.name)
+    match ref.kind:
+        case "file":
+            fetch = f"cat {name}"
+        case "ssm":
+            ask = "ssm get-parameter --with-decryption --query Parameter.Value --output text --name"
+            fetch = f"{app.means.aws.shell()} {ask} {name}"
+        case "secretsmanager":
+            ask = "secretsmanager get-secret-value --query SecretString --output text --secret-id"
+            fetch = f"{app.means.aws.shell()} {ask} {name}"
+        case _:
+            return []
+    return [f'export {variable}="$({fetch})"']
 
 
 def span(seconds: float) -> str:

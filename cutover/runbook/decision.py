@@ -102,7 +102,8 @@ def _go_back(book: Book) -> Node:
 
 def _stranger(book: Book) -> Node:
     call = f"Call {book.role('decision')} and {book.role('database')}"
-    return Node((f"Not prepared yet, changed by somebody else, or out of sight. Touch nothing. {call}",))
+    finished = "finished already (green is unprepared then, and there is no way back), " if book.finish else ""
+    return Node((f"Not prepared yet, {finished}changed by somebody else, or out of sight. Touch nothing. {call}",))
 
 
 def _rollback(book: Book) -> Code:

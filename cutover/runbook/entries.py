@@ -221,9 +221,11 @@ def _covers(whole: Item, part: Item) -> bool:
 
 
 def final_states(plan: Plan) -> list[Step[Any]]:
-    """The last step on each resource, in the plan's order."""
+    """The last step on each resource, in the plan's order, but for those that other steps go on from (`overtaken`)."""
     last: dict[str, Step[Any]] = {}
     for _, step in plan.steps():
+        if getattr(step, "overtaken", False):
+            continue
         last.pop(step.resource, None)
         last[step.resource] = step
     return list(last.values())

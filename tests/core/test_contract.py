@@ -15,6 +15,8 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.step import Command, Step
 
+pytestmark = pytest.mark.slow  # long hunts; `invoke test --quick` leaves them out
+
 
 @pytest.fixture
 def quick_path() -> Iterator[Path]:

@@ -7,6 +7,8 @@ from toy_world import World, killed_at
 
 from cutover.core.errors import CutoverError
 
+pytestmark = pytest.mark.slow  # long hunts; `invoke test --quick` leaves them out
+
 LABELS = [
     "maintenance=on",
     "maintenance=off",

@@ -11,6 +11,8 @@ from cutover.core.errors import ConfigurationRefused
 from cutover.environment import parse, template
 from cutover.environment.models import Environment
 
+pytestmark = pytest.mark.slow  # long hunts; `invoke test --quick` leaves them out
+
 SECRET = "hunter2-Tr0ub4dor"
 WORDS = sorted(
     {*Environment.model_fields, "kind", "alb", "carrier", "host", "blue", "green", "shares", "ttl", "soak", "<<"}

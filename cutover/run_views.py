@@ -1,0 +1,85 @@
+"""What an environment's journal says of its runs: which one is open, how far it went, how far back one can go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.core.journal import Entry, Position, position_of
+from cutover.core.leg import BACK
+from cutover.core.plain import plain
+from cutover.core.plan import Plan
+from cutover.state.sqlite import SqliteState
+
+CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as its journal tells it; `state` is open, green, rolled-back or finished."""
+
+    run: str
+    entries: tuple[Entry, ...]
+    position: Position
+    state: str
+
+    @property
+    def began(self) -> float:
+        return self.entries[0].at
+
+    @property
+    def ended(self) -> float:
+        return self.entries[-1].at
+
+
+def runs_of(state: SqliteState) -> list[RunView]:
+    """Every run of the environment, oldest first."""
+    by_run: dict[str, list[Entry]] = {}
+    for entry in state.entries():
+        by_run.setdefault(entry.run, []).append(entry)
+    return [_view(run, entries) for run, entries in by_run.items()]
+
+
+def active(state: SqliteState) -> RunView | None:
+    """The run that is open or whose cutover stands (its way back is warm), None when there is none."""
+    views = runs_of(state)
+    return views[-1] if views and views[-1].state in ("open", "green") else None
+
+
+def _view(run: str, entries: list[Entry]) -> RunView:
+    position = position_of(run, entries)
+    legs = position.legs
+    if any(leg.plan == "finish" and leg.outcome == "done" for leg in legs):
+        state = "finished"
+    elif legs and legs[-1].direction == BACK and legs[-1].outcome == "rolled-back":
+        state = "rolled-back"
+    elif legs and legs[-1].direction != BACK and legs[-1].outcome == "done":
+        state = "green"
+    else:
+        state = "open"
+    return RunView(run, tuple(entries), position, state)
+
+
+def zone(plan: Plan, position: Position) -> str:
+    """How far back one can go: cancel (nothing switched), rollback (the way back is warm), finished."""
+    if any(leg.plan == "finish" for leg in position.legs):
+        return FINISHED
+    return ROLLBACK if any(step.name in position.taken for step in plan.commit_steps()) else CANCEL
+
+
+def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
+    """A run as data for `status` and `history`."""
+    position = view.position
+    leg = position.leg
+    return {
+        "run": view.run,
+        "state": view.state,
+        "zone": zone(plan, position),
+        "began": view.began,
+        "last": view.ended,
+        "direction": leg.direction if leg else None,
+        "outcome": leg.outcome if leg else None,
+        "reason": leg.reason if leg else "",
+        "phase": position.phase,
+        "open_intent": position.intent,
+        "done": plain(position.done),
+        "head": view.entries[-1].hash,
+    }
