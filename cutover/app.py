@@ -56,15 +56,21 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
     fetch = _fetch(aws)
     words = environment.database
 
-    def database(side: str, ref: Ref) -> Database:
-        return Database(side, _variable(environment, side, ref), lambda: ref.resolve(values(), fetch), read_only)
+    def database(side: str, ref: Ref, role: str = "") -> Database:
+        return Database(
+            side, _variable(environment, role or side, ref), lambda: ref.resolve(values(), fetch), read_only
+        )
 
     means = Means(
         environment=environment,
         blue=database("blue", words.blue),
         green=database("green", words.green),
-        blue_for_green=database("blue", words.blue_from_green or words.blue),
-        green_for_blue=database("green", words.green_from_blue or words.green),
+        blue_for_green=database(
+            "blue", words.blue_from_green or words.blue, "blue_from_green" if words.blue_from_green else ""
+        ),
+        green_for_blue=database(
+            "green", words.green_from_blue or words.green, "green_from_blue" if words.green_from_blue else ""
+        ),
         aws=aws,
         # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
         state_dir=place if environment.world is None else place / "world",

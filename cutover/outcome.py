@@ -126,4 +126,5 @@ def _missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int
 def serving(app: App) -> Database:
     """The side that accepts writes (blue when neither is prepared); raises Unreachable."""
     sides = read_sides(app.means.blue, app.means.green)
-    return app.means.green if sides.green == "open" else app.means.blue
+    # After `finish` green has no fence any more, and blue keeps its own.
+    return app.means.green if sides.green == "open" or sides.blue == "fenced" else app.means.blue

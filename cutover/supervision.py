@@ -137,7 +137,9 @@ def main(arguments: list[str]) -> int:
     if _worker_says_done(worker):
         return 0
     try:
-        outcome = Conductor(app, listen=lambda event: _log(f"{event.kind} {dict(event.data)}")).recover(run, phase, lease)
+        outcome = Conductor(app, listen=lambda event: _log(f"{event.kind} {dict(event.data)}")).recover(
+            run, phase, lease
+        )
     except LeaseHeld as error:
         _log(f"somebody else is at it already: {error.message}")
         return 0

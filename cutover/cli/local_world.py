@@ -38,7 +38,9 @@ def status(c: Context, json: bool = False) -> None:
 
     parts = world.status(home())
     if json:
-        print_json([{"name": p.name, "pid": p.pid, "port": p.port, "alive": p.alive, "detail": p.detail} for p in parts])
+        print_json(
+            [{"name": p.name, "pid": p.pid, "port": p.port, "alive": p.alive, "detail": p.detail} for p in parts]
+        )
         return
     if not parts:
         print("the local world is not up: invoke world.up")

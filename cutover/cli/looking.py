@@ -43,7 +43,9 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
     for phase, item in shown.walk():
         if isinstance(item, Gate):
             finding = "not run in dry-run" if item.check.writes and dry_run else ""
-            rows.append({"phase": phase.name, "gate": item.name, "hold": item.hold, "deadline": item.deadline, "now": finding})
+            rows.append(
+                {"phase": phase.name, "gate": item.name, "hold": item.hold, "deadline": item.deadline, "now": finding}
+            )
             continue
         now = seen[item.name]
         undo = "none: point of no return" if item.one_way else f"{text(item.after)} → {text(item.before)}"
@@ -92,7 +94,10 @@ def _print_plan(document: dict[str, Any]) -> None:
             out.print(f"\n[bold]{phase}[/]")
         if "gate" in row:
             hold = f", held for {row['hold']:g} s" if row["hold"] else ""
-            out.print(f"  ? {row['gate']:<28} must pass within {row['deadline']:g} s{hold}  {row['now']}".rstrip(), markup=False)
+            out.print(
+                f"  ? {row['gate']:<28} must pass within {row['deadline']:g} s{hold}  {row['now']}".rstrip(),
+                markup=False,
+            )
             continue
         kept = "; kept by a rollback" if row["kept_by_rollback"] else ""
         out.print(f"  {row['sign']} {row['step']:<28} {row['before']} → {row['after']}", markup=False)
@@ -221,7 +226,9 @@ def _print_status(entry: dict[str, Any]) -> None:
     outcome = entry["outcome"] or "under way"
     print(f"{name}: {entry['state']}, zone {entry['zone']}; run {entry['run']} went {entry['direction']}, {outcome}")
     if entry["phase"]:
-        print(f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else ""))
+        print(
+            f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else "")
+        )
     if entry["holder"]:
         holder = entry["holder"]
         print(f"  held by {holder['who']} on {holder['host']} (pid {holder['pid']}) for {holder['for']}")
@@ -254,7 +261,9 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
         if view is None:
             raise Refused(f"no run {run}", next_command=f"invoke history --env {env}")
         if json:
-            print_json([{"seq": e.seq, "at": e.at, "kind": e.kind, "data": e.data, "hash": e.hash} for e in view.entries])
+            print_json(
+                [{"seq": e.seq, "at": e.at, "kind": e.kind, "data": e.data, "hash": e.hash} for e in view.entries]
+            )
             return
         for entry in view.entries:
             data = {key: value for key, value in entry.data.items() if key not in ("commands", "taken", "cleared")}

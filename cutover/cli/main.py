@@ -46,7 +46,9 @@ class CutoverProgram(Program):
         word = found.group(1)
         known = list(namespace().task_names)
         if word.startswith("-"):
-            known = [flag for context in namespace().to_contexts() if context.name in sys.argv for flag in context.flags]
+            known = [
+                flag for context in namespace().to_contexts() if context.name in sys.argv for flag in context.flags
+            ]
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
         return f" Did you mean {near[0]!r}?" if near else " See: cutover --list"
 

@@ -69,7 +69,9 @@ def opened(env: str, *, read_only: bool = False, start_world: bool = False) -> A
         try:
             from cutover.world import world
         except ImportError as error:
-            raise Refused(f"the local world is not installed ({error.name})", next_command="pip install -e '.[local]'") from error
+            raise Refused(
+                f"the local world is not installed ({error.name})", next_command="pip install -e '.[local]'"
+            ) from error
         world.up(home(), rows=wanted.rows, rate=wanted.rate, log=say)
     adopt(app)
     return app

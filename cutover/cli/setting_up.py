@@ -56,7 +56,12 @@ def schema(c: Context, check: bool = False) -> None:
     say(f"{path} is written")
 
 
-@task(help={"env": "environment; all when left out", "check": "end with 2 when a committed runbook is stale, write nothing"})
+@task(
+    help={
+        "env": "environment; all when left out",
+        "check": "end with 2 when a committed runbook is stale, write nothing",
+    }
+)
 @ended
 def runbook(c: Context, env: str = "", check: bool = False) -> None:
     """Render runbooks/ENV/*.md from the plan. Example: invoke runbook --env prod --check"""
@@ -123,8 +128,13 @@ def lint(c: Context) -> None:
 def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> None:
     """Run the fault tests on the local world with customers. Example: invoke faults --kills"""
     _provide_tools(install=True)
-    environ = {**os.environ, "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all", "CUTOVER_SEED": str(seed)}
-    _run([sys.executable, "-m", "pytest", "-q", "-s", "tests/faults", "-o", "timeout=0"], environ)
+    environ = {
+        **os.environ,
+        "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all",
+        "CUTOVER_SEED": str(seed),
+    }
+    # One process, so that what it says while it works is seen.
+    _run([sys.executable, "-m", "pytest", "-q", "-s", "-n", "0", "tests/faults", "-o", "timeout=0"], environ)
 
 
 def _provide_tools(*, install: bool) -> None:
@@ -140,7 +150,10 @@ def _provide_tools(*, install: bool) -> None:
         )
     say(f"installing {' '.join(packages)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:
             raise Refused(f"{' '.join(command)} failed: {done.stderr.strip()[-400:]}")

@@ -21,7 +21,9 @@ SIGNS = {"converged": "✓", "skipped": "=", "passed": "✓", "failed": "✗", "
 def console() -> Console:
     """Standard error; colours and moving lines only on a terminal that wants them."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
-    return Console(stderr=True, no_color=plain, force_terminal=False if plain else None, highlight=False, soft_wrap=True)
+    return Console(
+        stderr=True, no_color=plain, force_terminal=False if plain else None, highlight=False, soft_wrap=True
+    )
 
 
 @dataclass
@@ -72,9 +74,13 @@ class Shower:
                 where = "past its commit point: finished forward" if data.get("committed") else "is taken back"
                 self._line(f"[yellow]{escape(str(data['phase']))} {where}[/] {escape(str(data.get('error') or ''))}")
             case "guard-failed":
-                self._line(f"[red]guard {escape(str(data['guard']))}:[/] {escape(str(data['seen']))} → {data['policy']}")
+                self._line(
+                    f"[red]guard {escape(str(data['guard']))}:[/] {escape(str(data['seen']))} → {data['policy']}"
+                )
             case "unexpected":
-                self._line(f"[red]unexpected:[/] seen {escape(text(data['seen']))}, wanted {escape(str(data['wanted']))}")
+                self._line(
+                    f"[red]unexpected:[/] seen {escape(text(data['seen']))}, wanted {escape(str(data['wanted']))}"
+                )
 
     def close(self) -> None:
         """Ends the moving line."""
@@ -120,7 +126,9 @@ class Shower:
         seen = _what(item, event)
         sign = SIGNS[event.kind]
         style = "red" if event.kind == "failed" else "green" if event.kind != "skipped" else "dim"
-        self._line(f"  [{style}]{sign}[/] {self._number:>2}/{self._total} {escape(name):<30} {escape(seen)}  [dim]{seconds:.1f} s[/]")
+        self._line(
+            f"  [{style}]{sign}[/] {self._number:>2}/{self._total} {escape(name):<30} {escape(seen)}  [dim]{seconds:.1f} s[/]"
+        )
         if item is not None and getattr(item, "commit_point", False):
             self._zone = "rollback" if not name.endswith("-undo") else "cancel"
             timings = (data.get("evidence") or {}).get("milliseconds") or {}
@@ -139,7 +147,9 @@ class Shower:
             else:
                 self._status.update(shown)
         elif time.monotonic() - self._last_line >= HEARTBEAT:
-            self._line(f"  … {self._number + 1:>2}/{self._total} {escape(words)}  ({elapsed:.0f} s, at most {left:.0f} s more)")
+            self._line(
+                f"  … {self._number + 1:>2}/{self._total} {escape(words)}  ({elapsed:.0f} s, at most {left:.0f} s more)"
+            )
 
     def _line(self, markup: str) -> None:
         self.close()

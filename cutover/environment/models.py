@@ -149,6 +149,8 @@ class Route53Carrier(Section):
     ttl: Ttl
     health: Balancers = ()
     """Load balancers whose targets must be healthy."""
+    listener_port: Annotated[int, whole(1, 65_535)] = 80
+    """The listener of these load balancers that serves this name."""
 
 
 class Hostname(Section):

@@ -93,7 +93,9 @@ class Recorded(Step[str]):
         return "saved" if _whole(self.path) else "not saved"
 
     def commands(self, target: str) -> Sequence[Command]:
-        return (SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path, self.shown),)
+        return (
+            SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path, self.shown),
+        )
 
     def check_shell(self) -> str:
         return f'if [ -s "{self.shown}" ]; then echo saved; else echo not saved; fi'

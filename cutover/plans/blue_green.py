@@ -44,7 +44,8 @@ def prepare(means: Means, part: Parts) -> Phase:
             Publication(name="publication-green", database=green, before="absent", after="present"),
             Subscription(
                 name="green-follows-blue",
-                source=means.blue_for_green,
+                source=blue,
+                address=means.blue_for_green,
                 target=green,
                 copy=True,
                 before="absent",
@@ -54,7 +55,8 @@ def prepare(means: Means, part: Parts) -> Phase:
             ),
             Subscription(
                 name="blue-follows-green",
-                source=means.green_for_blue,
+                source=green,
+                address=means.green_for_blue,
                 target=blue,
                 copy=False,
                 before="absent",
@@ -106,7 +108,11 @@ def shift(means: Means, part: Parts) -> tuple[Phase, ...]:
     """Traffic moves share by share, each with health before it and a soak after it."""
     wanted = means.environment.shift
     if wanted.strategy == "immediate":
-        return (Phase(name="shift-100", owner="traffic", items=(*part.smoke_after_shift(), part.soak(100, wanted.soaks[-1]))),)
+        return (
+            Phase(
+                name="shift-100", owner="traffic", items=(*part.smoke_after_shift(), part.soak(100, wanted.soaks[-1]))
+            ),
+        )
     phases: list[Phase] = []
     before = Share.of(0)
     for number, (percent, soak) in enumerate(zip(wanted.shares, wanted.soaks, strict=True)):
@@ -141,7 +147,8 @@ def finish(means: Means) -> Plan:
                 items=(
                     Subscription(
                         name="blue-stops-following",
-                        source=means.green_for_blue,
+                        source=green,
+                        address=means.green_for_blue,
                         target=blue,
                         copy=False,
                         before="following",
@@ -151,7 +158,8 @@ def finish(means: Means) -> Plan:
                     ),
                     Subscription(
                         name="green-stops-following",
-                        source=means.blue_for_green,
+                        source=blue,
+                        address=means.blue_for_green,
                         target=green,
                         copy=True,
                         before="following",
@@ -159,8 +167,12 @@ def finish(means: Means) -> Plan:
                         one_way=True,
                         settle=120.0,
                     ),
-                    Publication(name="publication-green-gone", database=green, before="present", after="absent", one_way=True),
-                    Publication(name="publication-blue-gone", database=blue, before="present", after="absent", one_way=True),
+                    Publication(
+                        name="publication-green-gone", database=green, before="present", after="absent", one_way=True
+                    ),
+                    Publication(
+                        name="publication-blue-gone", database=blue, before="present", after="absent", one_way=True
+                    ),
                     FenceKit(name="fence-kit-green-gone", database=green, before="open", after="absent", one_way=True),
                 ),
             ),
@@ -168,5 +180,3 @@ def finish(means: Means) -> Plan:
         guards=(Guard(name="one-writer", check=OneWriter(blue, green), policy=Policy.FREEZE),),
         configuration=means.environment.model_dump(mode="json", exclude={"world", "description"}),
     )
-
-

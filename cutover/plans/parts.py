@@ -50,7 +50,9 @@ class Parts:
         environment, aws = self.means.environment, self.means.aws
         carriers = [(hostname.host, hostname.carrier) for hostname in environment.hostnames.values()]
         balancers = [(c.load_balancer, c.listener_port) for _, c in carriers if isinstance(c, AlbCarrier)]
-        balancers += [(name, 80) for _, c in carriers if isinstance(c, Route53Carrier) for name in c.health]
+        balancers += [
+            (name, c.listener_port) for _, c in carriers if isinstance(c, Route53Carrier) for name in c.health
+        ]
         records = [(c.zone, host, c.type) for host, c in carriers if isinstance(c, Route53Carrier)]
 
         def traffic() -> Any:
@@ -115,7 +117,10 @@ class Parts:
         for host, _, alb in self._alb():
             checks.append((host, TargetsHealthy(aws=aws, group=alb.green, at_least=alb.healthy_at_least)))
         for host, _, route53 in self._route53():
-            checks += [(f"{host} {one}", BalancerHealthy(aws=aws, load_balancer=one)) for one in route53.health]
+            checks += [
+                (f"{host} {one}", BalancerHealthy(aws=aws, load_balancer=one, port=route53.listener_port))
+                for one in route53.health
+            ]
         return [Gate(name=name, check=AllOf(tuple(checks)), deadline=120.0, on_fail=self._policy())] if checks else []
 
     def green_tested(self) -> list[Item]:
@@ -145,7 +150,7 @@ class Parts:
                 name=f"maintenance-on-{balancer}",
                 aws=self.means.aws,
                 load_balancer=balancer,
-                port=80,
+                port=self._listener_port(balancer),
                 priority=wanted.priority,
                 methods=wanted.methods,
                 message=wanted.message,
@@ -215,7 +220,9 @@ class Parts:
                     ),
                 )
             )
-        checks += [(f"{name} {c.green}", TargetsHealthy(aws=self.means.aws, group=c.green)) for name, _, c in self._alb()]
+        checks += [
+            (f"{name} {c.green}", TargetsHealthy(aws=self.means.aws, group=c.green)) for name, _, c in self._alb()
+        ]
         return Gate(
             name=f"soak-{percent:g}", check=AllOf(tuple(checks)), deadline=300.0, hold=seconds, on_fail=self._policy()
         )
@@ -246,6 +253,12 @@ class Parts:
     def _route53(self) -> list[tuple[str, Hostname, Route53Carrier]]:
         found = self.means.environment.hostnames.items()
         return [(name, h, h.carrier) for name, h in found if isinstance(h.carrier, Route53Carrier)]
+
+    def _listener_port(self, balancer: str) -> int:
+        """The port on which a load balancer serves one of the hostnames; 80 for one that no hostname names."""
+        ports = {alb.load_balancer: alb.listener_port for _, _, alb in self._alb()}
+        ports |= {name: route53.listener_port for _, _, route53 in self._route53() for name in route53.health}
+        return ports.get(balancer, 80)
 
     def _policy(self) -> Policy:
         return Policy(self.means.environment.shift.on_failure)

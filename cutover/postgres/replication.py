@@ -101,6 +101,8 @@ class Subscribe(Command):
     source: Database
     target: Database
     copy: bool
+    address: Database
+    """The source as the target's server reaches it; nobody connects there from here."""
 
     def run(self, deadline: Deadline) -> None:
         name = subscription_name(self.source.side, self.target.side)
@@ -115,7 +117,7 @@ class Subscribe(Command):
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
                 [name],
             )
-            dsn = target.value("SELECT quote_literal(%s::text)", [self.source.resolve()])
+            dsn = target.value("SELECT quote_literal(%s::text)", [self.address.resolve()])
             # Making a slot waits for every transaction that is open on the source.
             target.run(
                 f"CREATE SUBSCRIPTION {name} CONNECTION {dsn} PUBLICATION {PUBLICATION} "
@@ -132,7 +134,7 @@ class Subscribe(Command):
         exists = self.target.ask(f"SELECT 1 FROM pg_subscription WHERE subname = '{name}'")
         create = (
             f"PGOPTIONS='-c default_transaction_read_only=off' "  # the target is fenced, and its default read-only
-            f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.source.variable}" <<\'SQL\'\n'
+            f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.address.variable}" <<\'SQL\'\n'
             f"CREATE SUBSCRIPTION {name} CONNECTION :'source' PUBLICATION {PUBLICATION}\n"
             f"  WITH (copy_data = {str(self.copy).lower()}, origin = none);\nSQL"
         )
@@ -215,6 +217,8 @@ class Subscription(Step[str]):
     source: Database
     target: Database
     copy: bool
+    address: Database | None = None
+    """The source as the target's server reaches it, where that is another address than ours."""
     between: frozenset[str] = frozenset({"copying", "disabled"})
     standing: bool = True
     settle: float = 6 * 3600.0
@@ -230,7 +234,7 @@ class Subscription(Step[str]):
     def commands(self, target: str) -> Sequence[Command]:
         if target == "absent":
             return (Unsubscribe(self.source, self.target),)
-        return (Subscribe(self.source, self.target, self.copy),)
+        return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
 
     def check_shell(self) -> str:
         return self.target.ask(self._question())

@@ -223,6 +223,8 @@ class Validated(Step[str]):
 
     def observe(self) -> str:
         with self.source.open("state") as session:
+            if session.value("SELECT to_regclass('cutover.baseline') IS NULL"):
+                return "not validated"
             return "validated" if session.value("SELECT 1 FROM cutover.baseline") else "not validated"
 
     def commands(self, target: str) -> Sequence[Command]:

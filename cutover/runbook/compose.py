@@ -10,15 +10,18 @@ from cutover.runbook.book import Book
 def book_of(app: App) -> Book:
     """The book of an environment; opens no connection."""
     environment = app.environment
-    variables = {
-        "CUTOVER_ENV": f"the environment: {environment.name}",
-        app.means.blue.variable: "connection string of blue",
-        app.means.green.variable: "connection string of green",
+    means, words = app.means, environment.database
+    addresses = {
+        means.blue.variable: (words.blue, "connection string of blue"),
+        means.green.variable: (words.green, "connection string of green"),
     }
-    fetched = [
-        *_fetched(app, app.means.blue.variable, environment.database.blue),
-        *_fetched(app, app.means.green.variable, environment.database.green),
-    ]
+    if words.blue_from_green is not None:
+        addresses[means.blue_for_green.variable] = (words.blue_from_green, "blue, as green's server reaches it")
+    if words.green_from_blue is not None:
+        addresses[means.green_for_blue.variable] = (words.green_from_blue, "green, as blue's server reaches it")
+    variables = {"CUTOVER_ENV": f"the environment: {environment.name}"}
+    variables |= {name: meaning for name, (_, meaning) in addresses.items()}
+    fetched = [line for name, (ref, _) in addresses.items() for line in _fetched(app, name, ref)]
     for ref, meaning in (
         (environment.smoke.blue, "blue's own address, past the load balancer"),
         (environment.smoke.green, "green's own address, past the load balancer"),

@@ -44,7 +44,9 @@ class Resolver:
         An answer whose TTL is over is used on while DNS does not answer, as resolvers do (RFC 8767), and asked for again
         after STALE seconds.
         """
-        async with self._turns.setdefault(host, asyncio.Lock()):  # one question at a time, its answer serves all who wait
+        async with self._turns.setdefault(
+            host, asyncio.Lock()
+        ):  # one question at a time, its answer serves all who wait
             until, url = self._known.get(host, (0.0, ""))
             if time.monotonic() < until:
                 return url

@@ -1,5 +1,6 @@
 """Any schedule of deaths, faults and operators: writes come back by themselves, one writable side at most, the right end."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_plan import BACK, END, plan, world
