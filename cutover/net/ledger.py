@@ -41,8 +41,8 @@ class Ledger:
 
     path: Path | str
 
-    def between(self, t0: float, t1: float) -> LedgerSummary:
-        """Sums up the requests that were under way in [t0, t1].
+    def between(self, t0: float, t1: float, *, begun_after: float = 0.0) -> LedgerSummary:
+        """Sums up the requests that were under way in [t0, t1] and began after `begun_after`.
 
         `acknowledged` holds the keys of the writes whose acknowledgement came within the span, and `write_gap_ms`
         the longest time between two of them that follow each other. Lines that are no ledger lines raise ValueError.
@@ -52,7 +52,7 @@ class Ledger:
         acknowledged: list[tuple[float, str]] = []
         for line in self._lines(t0, t1):
             at, ack = float(line["at"]), float(line["ack"])
-            if at > t1 or ack < t0:
+            if at > t1 or ack < t0 or at < begun_after:
                 continue
             requests += 1
             slow += bool(line["slow"])

@@ -30,7 +30,10 @@ class TrafficHealthy(Check):
     def look(self) -> Finding:
         now = self.now()
         try:
-            summary = Ledger(self.ledger()).between(now - self.seconds, now)
+            since = now - self.seconds
+            # A request that waited through the window began long ago and says nothing about the side that answers now;
+            # a side that is as slow as that leaves too few requests, which is never `well`.
+            summary = Ledger(self.ledger()).between(since, now, begun_after=since - self.p95_ms / 1000)
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Finding.blind(f"the ledger cannot be read: {type(error).__name__}: {error}")
         failed = summary.failed_reads + summary.failed_writes

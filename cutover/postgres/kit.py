@@ -83,27 +83,29 @@ SELECT format('CREATE OR REPLACE TRIGGER {FENCE} BEFORE INSERT OR UPDATE OR DELE
 
 @dataclass(frozen=True)
 class RemoveKit(Command):
-    """Takes the kit off one side, which opens that side."""
+    """Takes the kit off one side; one that was fenced keeps its read-only default, so that no application strays there."""
 
-    kill_points: ClassVar[tuple[str, ...]] = ("kit: a table is rid of it", "kit: no default any more")
+    kill_points: ClassVar[tuple[str, ...]] = ("kit: a table is rid of it", "kit: only the schema is left")
 
     database: Database
+    fenced: bool
 
     def run(self, deadline: Deadline) -> None:
         with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
             for (table,) in session.rows(FENCED):
                 _patiently(session, f"DROP TRIGGER IF EXISTS {FENCE} ON {table}", deadline)
                 reached("kit: a table is rid of it")
-            name = session.value("SELECT format('%I', current_database())")
-            session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-            reached("kit: no default any more")
+            if not self.fenced:
+                name = session.value("SELECT format('%I', current_database())")
+                session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            reached("kit: only the schema is left")
             session.run("DROP SCHEMA IF EXISTS cutover CASCADE")
 
     def shell(self) -> str:
+        opening = "SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \\gexec\n"
         return self.database.psql(
-            f"""SELECT format('DROP TRIGGER IF EXISTS {FENCE} ON %s', t.name) FROM {APP_TABLES} t \\gexec
-SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \\gexec
-DROP SCHEMA IF EXISTS cutover CASCADE;"""
+            f"SELECT format('DROP TRIGGER IF EXISTS {FENCE} ON %s', t.name) FROM {APP_TABLES} t \\gexec\n"
+            f"{'' if self.fenced else opening}DROP SCHEMA IF EXISTS cutover CASCADE;"
         )
 
 
@@ -149,7 +151,7 @@ class FenceKit(Step[str]):
 
     def commands(self, target: str) -> Sequence[Command]:
         if target == "absent":
-            return (RemoveKit(self.database),)
+            return (RemoveKit(self.database, fenced="fenced" in (self.before, self.after)),)
         return (InstallKit(self.database, fenced=target == "fenced"),)
 
     def check_shell(self) -> str:

@@ -128,7 +128,8 @@ class SqliteState:
                 )
             lease = Lease(
                 id=uuid.uuid4().hex[:12],
-                token=token + 1,
+                # The databases know no journal: a token must also be newer than those of another one, or of one that was lost.
+                token=max(token + 1, int(self._clock.now())),
                 who=who,
                 host=socket.gethostname(),
                 pid=os.getpid(),

@@ -44,7 +44,7 @@ def test_released_it_is_free_and_the_token_goes_on(state: SqliteState) -> None:
     state.release(first)
     assert state.holder() is None
     second = state.acquire(who="bob", operation="b")
-    assert second.token == first.token + 1
+    assert second.token > first.token
     state.release(first)  # an old lease gives nothing back
     assert state.holder() == second
     state.check(second)
@@ -66,7 +66,7 @@ def test_a_dead_holder_on_this_host_is_free_at_once(state: SqliteState) -> None:
     mine = state.acquire(who="ann", operation="a")
     pretend(state, replace(mine, pid=child.pid, token=7))
     assert state.holder() is None
-    assert state.acquire(who="bob", operation="b").token == 8
+    assert state.acquire(who="bob", operation="b").token > 7
 
 
 def test_a_zombie_holder_is_dead(state: SqliteState) -> None:
@@ -142,4 +142,5 @@ def test_of_many_racing_processes_exactly_one_wins(state: SqliteState, holder: s
     finally:
         for racer in racers:
             racer.communicate("end\n", timeout=60)
-    assert said == ["lost\n"] * 3 + [f"won {token + 1}\n"]
+    assert said[:3] == ["lost\n"] * 3
+    assert said[3].startswith("won ") and int(said[3].removeprefix("won ")) > token
