@@ -19,6 +19,7 @@ from cutover.world import servers, world_state
 from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready
 from cutover.world.world_state import State
 
+LATE = 1.0  # seconds within which a process that was just forked shows its command line
 SERVERS = ("blue", "green")
 COMPONENTS = (*SERVERS, "aws", "shop-v1", "shop-v2", "edge", "dns", "customers")
 Log = Callable[[str], None]
@@ -211,6 +212,10 @@ def clean(world: Path, state: State | None) -> None:
     stop([process for process in known if process.name not in SERVERS] + [s for s in strays(world, None)])
     stop([process for process in known if process.name in SERVERS], signum=signal.SIGQUIT)
     stop(strays(world, scratch), signum=signal.SIGQUIT)
+    if state is not None and state.phase == "starting":
+        # A child of a builder that was killed may just be starting, and does not yet look like ours.
+        time.sleep(LATE)
+        stop(strays(world, scratch), signum=signal.SIGQUIT)
     for directory in (scratch, world):
         if directory is not None and directory.exists():
             shutil.rmtree(directory)

@@ -16,7 +16,7 @@ from whole.commands import Done
 from whole.poller import Poller
 from whole.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(0)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 WANTED = os.environ.get("CUTOVER_KILL_PLACES") or "6"
 SEED = int(os.environ.get("CUTOVER_SEED") or "1")

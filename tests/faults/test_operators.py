@@ -10,7 +10,7 @@ import socket
 import pytest
 from whole.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAME = "bare"
 

@@ -14,7 +14,7 @@ from whole.commands import Done
 from whole.poller import Poller
 from whole.stage import REPOSITORY, Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAME = "bare"
 BUDGET = 8.0  # seconds, of the environment `tight`

@@ -8,7 +8,7 @@ import pytest
 from whole.commands import Done
 from whole.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 COMMANDS = [
     ["cutover", "--env", "whole", "--dry-run"],

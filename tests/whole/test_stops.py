@@ -9,7 +9,7 @@ import pytest
 from whole.commands import Done, interrupt
 from whole.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ESCAPE = "\x1b["
 

@@ -9,7 +9,7 @@ from whole.commands import Done
 from whole.poller import Poller
 from whole.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 KEYS = [
     "schema",
