@@ -18,7 +18,7 @@ from whole.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
-WANTED = os.environ.get("CUTOVER_KILL_PLACES") or "6"
+WANTED = os.environ.get("CUTOVER_KILL_PLACES") or "4"
 SEED = int(os.environ.get("CUTOVER_SEED") or "1")
 NAME = "bare"
 MOODS = ("waiting:", "retrying:", "hold-broken:", "command-failed:")

@@ -127,13 +127,13 @@ def load(pair: Any, *, writers: int = 2, churn: bool = False) -> Iterator[list[W
     check(pair, threads)
 
 
-def writing(threads: list[Writer], seconds: float = 10.0) -> None:
+def writing(threads: list[Writer], seconds: float = 60.0) -> None:
     """Waits until every writer has had a new row acknowledged."""
     counts = [len(thread.acknowledged) for thread in threads]
     until(
         lambda: all(len(t.acknowledged) > c + 1 for t, c in zip(threads, counts, strict=True)),
         seconds,
-        f"acknowledged writes; last errors {[t.errors[-1:] for t in threads]}",
+        f"acknowledged writes; last errors {[t.errors[-3:] for t in threads]}, alive {[t.is_alive() for t in threads]}",
     )
 
 
