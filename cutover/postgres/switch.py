@@ -82,6 +82,8 @@ class Switch(Command):
                 raise SwitchRefused(
                     f"{self.source.side} is {source}, {self.target.side} is {target}: not ours to switch"
                 )
+            else:
+                self._shut_out(hands.look)
             self._open(hands, timings)
             timings["pause"] = time.monotonic() - began
             hands.look.run(SEND_AWAY)
@@ -148,6 +150,13 @@ class Switch(Command):
         lap("commit")
         reached("switch: committed")
         return began
+
+    def _shut_out(self, source: Session) -> None:
+        """With both sides fenced either may be opened: an older holder who wakes up must not open the other one as well."""
+        _check_token(source, self.token())
+        seen = side_state(source).state  # after the token: who opened it before that is seen now
+        if seen != "fenced":
+            raise SwitchRefused(f"{self.source.side} is {seen}: somebody opened it meanwhile")
 
     def _open(self, hands: "_Hands", timings: dict[str, float]) -> None:
         lap = _Laps(timings)
