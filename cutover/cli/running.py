@@ -60,7 +60,7 @@ def cutover(
     help={
         "env": ENV + "; the only one with an active run when left out",
         "to": "go back to the end of this phase only",
-        "everything": "take back standing work too (replication, fence kit): the next cutover copies from scratch",
+        "everything": "take back standing work too (replication, copied rows, fence kit): the next cutover copies from scratch",
         "reason": "why; goes into the record",
         "dry-run": "show what would be taken back",
         "yes": "don't ask",

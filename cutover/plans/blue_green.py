@@ -48,6 +48,7 @@ def prepare(means: Means, part: Parts) -> Phase:
                 address=means.blue_for_green,
                 target=green,
                 copy=True,
+                empties=True,
                 before="absent",
                 after="following",
                 settle=copy_timeout,

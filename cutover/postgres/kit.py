@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS cutover.baseline (
   row_count bigint NOT NULL, table_count int NOT NULL);
 CREATE TABLE IF NOT EXISTS cutover.switches (
   at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL);
+CREATE TABLE IF NOT EXISTS cutover.copied (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one), at timestamptz NOT NULL DEFAULT clock_timestamp());
 GRANT USAGE ON SCHEMA cutover TO PUBLIC;
 CREATE OR REPLACE FUNCTION cutover.fence() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'cutover fence: % does not accept writes', current_database()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
+from cutover.postgres.emptying import FILLED_BY_OTHERS
 from cutover.postgres.session import Database, Session, ask_function
 from cutover.postgres.sides import APP_TABLES
 
@@ -182,5 +183,16 @@ def preflight(blue: Database, green: Database) -> Sequence[tuple[str, Check]]:
     )
     checks.append(
         ("views-blue", SideQuestion(blue, "materialized views, to be refreshed on green", VIEWS, refuses=False))
+    )
+    checks.append(
+        (
+            "empty-green",
+            SideQuestion(
+                green,
+                "rows that no copy of ours has brought",
+                FILLED_BY_OTHERS,
+                "if they surely are only an old copy, empty the tables (SET session_replication_role = replica; TRUNCATE …)",
+            ),
+        )
     )
     return checks

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cutover.core.clock import Backoff, Deadline, SystemClock
-from cutover.core.errors import CutoverError
 from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
-from cutover.postgres.session import Database, QueryFailed, Session
+from cutover.postgres.emptying import EmptyAgain, ReadyToFill
+from cutover.postgres.session import Database, QueryFailed
 from cutover.postgres.sides import APP_TABLES
 
 PUBLICATION = "cut_pub"
@@ -111,7 +111,7 @@ class Subscribe(Command):
                 target.run(f"ALTER SUBSCRIPTION {name} ENABLE")
                 return
             if self.copy:
-                _refuse_rows(target)
+                ReadyToFill(self.target).run(deadline)
             # A crash between slot and subscription leaves an orphan, which would keep WAL for ever.
             source.run(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
@@ -139,30 +139,15 @@ class Subscribe(Command):
             f"  WITH (copy_data = {str(self.copy).lower()}, origin = none);\nSQL"
         )
         go_on = self.target.psql(f"ALTER SUBSCRIPTION {name} ENABLE;")
+        ready = f"{ReadyToFill(self.target).shell()}\n" if self.copy else ""
         return f"""(set -euo pipefail
 there=$({exists})
 if [ -n "$there" ]; then
 {go_on}
 else
-{self.source.ask(drop_orphan)}
+{ready}{self.source.ask(drop_orphan)}
 {create}
 fi)"""
-
-
-class NotEmpty(CutoverError):
-    """The side that is to be filled has rows already: copying would fail for ever, or double those without a key."""
-
-
-def _refuse_rows(target: Session) -> None:
-    tables = [name for (name,) in target.rows(f"SELECT name FROM {APP_TABLES} t WHERE relkind = 'r' ORDER BY 1")]
-    question = " UNION ALL ".join(f"SELECT {i} WHERE EXISTS (SELECT FROM ONLY {name})" for i, name in enumerate(tables))
-    found = [tables[number] for (number,) in target.rows(question)] if tables else []
-    if found:
-        raise NotEmpty(
-            f"{target.side} already has rows in {', '.join(found[:5])}{' and more' if len(found) > 5 else ''}; nothing was "
-            f"deleted. If {target.side} is surely the copy, empty its tables (SET session_replication_role = replica; "
-            "TRUNCATE …) and try again"
-        )
 
 
 @dataclass(frozen=True)
@@ -219,6 +204,8 @@ class Subscription(Step[str]):
     copy: bool
     address: Database | None = None
     """The source as the target's server reaches it, where that is another address than ours."""
+    empties: bool = False
+    """Whether the way back empties the target again: only where it was this step's copy that filled it."""
     between: frozenset[str] = frozenset({"copying", "disabled"})
     standing: bool = True
     settle: float = 6 * 3600.0
@@ -233,7 +220,8 @@ class Subscription(Step[str]):
 
     def commands(self, target: str) -> Sequence[Command]:
         if target == "absent":
-            return (Unsubscribe(self.source, self.target),)
+            drop = Unsubscribe(self.source, self.target)
+            return (drop, EmptyAgain(self.target)) if self.empties else (drop,)
         return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
 
     def check_shell(self) -> str:

@@ -49,7 +49,7 @@ def publications(blue: Database, green: Database) -> list[Step[Any]]:
     ]
 
 
-def forward(blue: Database, green: Database) -> Step[Any]:
+def forward(blue: Database, green: Database) -> Subscription:
     return Subscription(
         name="forward", source=blue, target=green, copy=True, before="absent", after="following", settle=20
     )

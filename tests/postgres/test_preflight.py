@@ -25,6 +25,7 @@ CASES = {
         "ALTER TABLE shop.orders ENABLE TRIGGER note_order",
     ),
     "not-carried-blue": ("CREATE UNLOGGED TABLE public.fast (a int)", "unlogged table public.fast", "DROP TABLE public.fast"),
+    "empty-green": ("INSERT INTO public.queue VALUES (-1, 'old')", "public.queue", "DELETE FROM public.queue"),
     "schema": ("ALTER TABLE public.queue ALTER state TYPE varchar(40)", "public.queue has other columns",
                "ALTER TABLE public.queue ALTER state TYPE text"),
 }  # fmt: skip

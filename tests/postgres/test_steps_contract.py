@@ -1,7 +1,7 @@
 """Every step of the database part keeps the contract of steps, on real servers, killed at every point."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from contract import holds
 from moves import PLAIN, forward, kits, prepare, publications, reverse, take
 
 from cutover.core.clock import Deadline
-from cutover.core.step import Command, Step
+from cutover.core.step import Step
+from cutover.postgres.emptying import EmptyAgain
 from cutover.postgres.kit import FenceKit
-from cutover.postgres.replication import NotEmpty, Publication, Subscription
+from cutover.postgres.replication import Publication
+from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import FENCE
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.validation import Validated
@@ -82,30 +84,6 @@ def test_publication(bare: Pair, tmp_path: Path) -> None:
     holds(make, state_dir=tmp_path, reset=reset, strays=[without_the_marker])
 
 
-@dataclass(frozen=True)
-class Empty(Command):
-    """What a person does before the copy is made again."""
-
-    pair: Pair
-
-    def run(self, deadline: Deadline) -> None:
-        if not self.pair.sql("green", "SELECT 1 FROM pg_subscription WHERE subname = 'cut_left_right'"):
-            self.pair.sql("green", EMPTY)
-
-    def shell(self) -> str:
-        return self.pair.green.psql(EMPTY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Emptied(Subscription):
-    """The forward subscription with the person's part of a second try."""
-
-    pair: Pair
-
-    def commands(self, target: str) -> Sequence[Command]:
-        return (*((Empty(self.pair),) if target == "following" else ()), *super().commands(target))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_subscription(bare: Pair, tmp_path: Path, direction: str) -> None:
@@ -115,10 +93,7 @@ def test_subscription(bare: Pair, tmp_path: Path, direction: str) -> None:
     def make() -> Step[Any]:
         if direction == "reverse":
             return reverse(bare.blue, bare.green)
-        return Emptied(
-            name="forward", source=bare.blue, target=bare.green, copy=True, before="absent", after="following", settle=20.0,
-            pair=bare,
-        )  # fmt: skip
+        return replace(forward(bare.blue, bare.green), empties=True)
 
     holds(make, state_dir=tmp_path)
     assert not slots(bare)
@@ -130,10 +105,32 @@ def test_a_side_with_rows_is_not_filled(bare: Pair) -> None:
         take(step)
     bare.sql("green", "SET session_replication_role = replica; INSERT INTO things VALUES (1, 'here')")
     step = forward(bare.blue, bare.green)
-    with pytest.raises(NotEmpty, match=r"right already has rows in public\.things"):
+    with pytest.raises(QueryFailed, match=r"rows already that no copy of ours has brought: public\.things"):
         step.commands(step.after)[0].run(Deadline.after(10.0))
     assert step.observe() == "absent" and not slots(bare)
     assert bare.sql("green", "SELECT * FROM things") == [(1, "here")]
+
+
+def test_only_a_fenced_side_that_nobody_reads_is_emptied(bare: Pair) -> None:
+    """What is deleted must be a copy, and the deletion must not travel: back to blue it would be the end of everything."""
+    empty = EmptyAgain(bare.green)
+    row = [(1, "here")]
+    bare.sql("green", "INSERT INTO things VALUES (1, 'here')")
+    for kit in kits(bare.blue, bare.green):
+        take(kit)
+    empty.run(Deadline.after(10.0))
+    assert bare.sql("green", "SELECT * FROM things") == row, "no copy of ours brought it"
+    bare.sql("green", f"INSERT INTO cutover.copied DEFAULT VALUES; ALTER TABLE things DISABLE TRIGGER {FENCE}")
+    with pytest.raises(QueryFailed, match="the fence of tiny is partial"):
+        empty.run(Deadline.after(10.0))
+    bare.sql("green", f"ALTER TABLE things ENABLE TRIGGER {FENCE}")
+    bare.sql("green", "SELECT pg_create_logical_replication_slot('reader', 'pgoutput')")
+    with pytest.raises(QueryFailed, match="would carry the deletion to others: reader"):
+        empty.run(Deadline.after(10.0))
+    assert bare.sql("green", "SELECT * FROM things") == row
+    bare.sql("green", "SELECT pg_drop_replication_slot('reader')")
+    empty.run(Deadline.after(10.0))
+    assert not bare.sql("green", "SELECT * FROM things") and not bare.sql("green", "SELECT * FROM cutover.copied")
 
 
 @pytest.mark.slow
