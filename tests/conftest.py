@@ -1,13 +1,14 @@
 """Puts this folder on the import path, so that every test can say `from contract import holds`; and the aws command."""
 
 import fcntl
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Generator
+import tempfile
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import aws_preloaded
 import pytest
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
@@ -43,11 +44,28 @@ def _on_stage(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def aws_cli() -> str:
-    """The folder of an aws command that works; its botocore is pinned to its own version, so it has a venv of its own."""
-    given = os.environ.get("CUTOVER_AWS_CLI") or shutil.which("aws")
-    if given and _works(given):
-        return str(Path(given).parent)
+def aws_cli() -> Iterator[str]:
+    """The folder of an aws command that works, loaded once for all calls: most of a call's time would be its start."""
+    with tempfile.TemporaryDirectory(prefix="cutover-aws-") as folder:
+        path = str(Path(folder, "socket"))
+        server = subprocess.Popen([_aws_python(), str(Path(aws_preloaded.__file__)), path])
+        try:
+            end = time.monotonic() + 30.0
+            while not Path(path).exists():
+                assert server.poll() is None and time.monotonic() < end, "the preloaded aws command did not start"
+                time.sleep(0.02)
+            command = Path(folder, "aws")
+            command.write_text(aws_preloaded.caller(path), encoding="utf-8")
+            command.chmod(0o755)
+            assert _works(str(command)), "the preloaded aws command does not work"
+            yield folder
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+def _aws_python() -> str:
+    """The interpreter of the aws client's own venv, made at the first need; its botocore is pinned to its own version."""
     place = Path(__file__).parents[1] / ".cutover" / "awscli"
     command = place / "bin" / "aws"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +74,7 @@ def aws_cli() -> str:
         if not command.exists() or not _works(str(command)):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True, timeout=120)
             subprocess.run([str(place / "bin" / "pip"), "install", "-q", "awscli"], check=True, timeout=280)
-    return str(command.parent)
+    return str(place / "bin" / "python")
 
 
 def _works(command: str) -> bool:
