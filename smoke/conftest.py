@@ -3,6 +3,7 @@
 SMOKE_URL        base URL of the side
 SMOKE_HOST       Host header to send, for a side that is asked directly or through a load balancer's own name
 SMOKE_VERSION    version of the shop that must answer
+SMOKE_KEY        idempotency key of the first order, so that its row can be looked up afterwards
 SMOKE_READ_ONLY  1: tests that write are skipped with the words "not run in dry-run"
 """
 

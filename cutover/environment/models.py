@@ -276,7 +276,9 @@ class Environment(Section):
     ledger: LedgerPath | None = None
     """The ledger that probes and customers write, for counting lost writes."""
     ledger_keys: Annotated[str, prose(2000)] | None = None
-    """SQL that finds the ledger's keys again: one row for each row that holds one of the keys given as %s (a text array)."""
+    """SQL that finds the ledger's keys again: one row for each row that holds one of the keys given as %s (a text array).
+
+    The probe write's row is looked up with it, too."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Environment":

@@ -32,6 +32,8 @@ class SmokeTests(Check):
     host: str | None = None
     version: str | None = None
     keyword: str = ""
+    key: str | None = None
+    """The idempotency key that a write of the tests shall have (SMOKE_KEY), so that its row can be looked up."""
     read_only: bool = False
     timeout: float = 60.0
 
@@ -63,6 +65,7 @@ class SmokeTests(Check):
 
     def _options(self) -> Mapping[str, str]:
         options = {"SMOKE_HOST": self.host, "SMOKE_VERSION": self.version, "SMOKE_READ_ONLY": "1" * self.read_only}
+        options["SMOKE_KEY"] = self.key
         return {name: value for name, value in options.items() if value}
 
     def shell(self) -> str:

@@ -1,11 +1,15 @@
 """Checks made of other checks."""
 
+import time
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
+from typing import ClassVar
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding, Verdict
+from cutover.net.smoke import SmokeTests
 from cutover.postgres.invariants import following_shell, replication_trouble
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database
@@ -58,3 +62,66 @@ class WayBackWarm(Check):
 
     def shell(self) -> str:
         return following_shell(self.blue, subscription_name("green", "blue"))
+
+
+@dataclass(frozen=True)
+class ProbeLands(Check):
+    """A write by the application's own route has to be found on the side that was opened, and to come back to the other.
+
+    Only this shows that the application, and not just the database, writes to the side that serves from now on.
+    """
+
+    writes: ClassVar[bool] = True
+
+    smoke: SmokeTests
+    opened: Database
+    fenced: Database
+    question: str
+    """SQL that answers one row for each of the keys given as %s (a text array) that is there."""
+    within: float = 5.0
+    """Seconds in which the row has to come back."""
+
+    def look(self) -> Finding:
+        key = str(uuid.uuid4())
+        found = replace(self.smoke, key=key).look()
+        if found.verdict is not Verdict.PASS:
+            return found
+        try:
+            if self._rows(self.opened, key) != 1:
+                return Finding.failed(
+                    f"the probe write was acknowledged, but its row is not on {self.opened.side}",
+                    "the application writes to another database: look at its connection string",
+                )
+            end = time.monotonic() + self.within
+            while not self._rows(self.fenced, key):
+                if time.monotonic() > end:
+                    return Finding.failed(
+                        f"the probe write has not come back to {self.fenced.side} in {self.within:g} s"
+                    )
+                time.sleep(0.02)
+        except CutoverError as error:
+            return Finding.blind(error.message)
+        return Finding.passed(f"{found.seen}; the row is on {self.opened.side} and came back to {self.fenced.side}")
+
+    def _rows(self, database: Database, key: str) -> int:
+        with database.open("probe") as session:
+            return len(session.rows(self.question, [[key]]))
+
+    def shell(self) -> str:
+        asked = self.question.replace("%s", ":'keys'").replace("%%", "%")
+        rows = (
+            f'rows() {{ psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -v keys="{{$SMOKE_KEY}}" '
+            f"<<'SQL' | grep -c .\n{asked};\nSQL\n}}"
+        )
+        return f"""(set -euo pipefail
+export SMOKE_KEY=$(python -c 'import uuid; print(uuid.uuid4())')
+{self.smoke.shell()}
+{rows}
+if [ "$(rows "${self.opened.variable}" || true)" != 1 ]; then echo 'the row is not on {self.opened.side}' >&2; exit 1; fi
+echo 'the row is on {self.opened.side}'
+for _ in {{1..{round(self.within * 10)}}}; do
+  if [ "$(rows "${self.fenced.variable}" || true)" = 1 ]; then echo 'and came back to {self.fenced.side}'; exit 0; fi
+  sleep 0.1
+done
+echo 'the row has not come back to {self.fenced.side} within {self.within:g} s' >&2
+exit 1)"""

@@ -18,7 +18,7 @@ from cutover.net.dns import TtlVisible
 from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
-from cutover.plans.checks import AllOf, WayBackWarm
+from cutover.plans.checks import AllOf, ProbeLands, WayBackWarm
 from cutover.plans.means import Means
 from cutover.postgres.preflight import preflight
 from cutover.postgres.switch import Fence
@@ -160,8 +160,11 @@ class Parts:
 
     def probe_write(self, *, serving: str) -> list[Item]:
         """A checkout by the application's own route: only one side accepts writes, so it must have landed there."""
-        check = self.smoke(serving, keyword="checkout")
-        return [Gate(name="probe-write", check=check, on_fail=Policy.ROLLBACK)] if check is not None else []
+        smoke, question = self.smoke(serving, keyword="checkout"), self.means.environment.ledger_keys
+        if smoke is None:
+            return []
+        check = smoke if question is None else ProbeLands(smoke, self.means.green, self.means.blue, question)
+        return [Gate(name="probe-write", check=check, on_fail=Policy.ROLLBACK)]
 
     # --- shift and bake ----------------------------------------------------------------------------------------
 
