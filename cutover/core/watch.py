@@ -99,7 +99,8 @@ class Watch:
     def _trip(self, guard: Guard, finding: Finding) -> None:
         self.record("guard-failed", guard=guard.name, policy=guard.policy.value, seen=finding.seen)
         if guard.policy is not Policy.NOTIFY:
-            raise GuardTripped(f"guard {guard.name}: {finding.seen}", guard.policy)
+            hint = f" ({finding.hint})" if finding.hint else ""
+            raise GuardTripped(f"guard {guard.name}: {finding.seen}{hint}", guard.policy)
 
     def deadline(self, seconds: float) -> Deadline:
         """`seconds` from now, or the end of the budget when that is earlier."""

@@ -7,9 +7,11 @@ from cutover.plans.means import Means
 from cutover.plans.parts import Parts
 from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter
 from cutover.postgres.kit import FenceKit
+from cutover.postgres.readiness import Analyzed, ViewsRefreshed
 from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.validation import SameRows, Validated
+from cutover.postgres.watching import SchemaHolds, WalKept
 
 PREPARE, WINDOW, BAKE = "prepare", "window", "bake"
 
@@ -22,8 +24,19 @@ def blue_green(means: Means) -> Plan:
         name="cutover",
         environment=environment.name,
         phases=(prepare(means, part), window(means, part), *shift(means, part), bake(means, part)),
-        guards=(Guard(name="one-writer", check=OneWriter(means.blue, means.green), policy=Policy.FREEZE),),
+        guards=guards(means),
         configuration=environment.model_dump(mode="json", exclude={"world", "description"}),
+    )
+
+
+def guards(means: Means) -> tuple[Guard, ...]:
+    """What is watched from the first step to the last."""
+    blue, green, limit = means.blue, means.green, means.environment.database.wal_limit_bytes
+    return (
+        Guard(name="one-writer", check=OneWriter(blue, green), policy=Policy.FREEZE),
+        Guard(name="schema-holds", check=SchemaHolds(blue, green), policy=Policy.HOLD, every=10.0),
+        Guard(name="wal-kept-blue", check=WalKept(blue, limit), policy=Policy.HOLD, every=5.0),
+        Guard(name="wal-kept-green", check=WalKept(green, limit), policy=Policy.HOLD, every=5.0),
     )
 
 
@@ -71,6 +84,8 @@ def prepare(means: Means, part: Parts) -> Phase:
                 on_rollback=SameRows(blue, green),
             ),
             Validated(name="rows-validated", source=blue, target=green, before="not validated", after="validated"),
+            Analyzed(name="green-analyzed", database=green),
+            ViewsRefreshed(name="green-views-refreshed", database=green),
             *part.green_attached(),
             *part.green_healthy("green-healthy"),
             *part.green_tested(),

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS cutover.baseline (
   row_count bigint NOT NULL, table_count int NOT NULL);
 CREATE TABLE IF NOT EXISTS cutover.switches (
   at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL);
+CREATE TABLE IF NOT EXISTS cutover.done (work text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE IF NOT EXISTS cutover.copied (
   one boolean PRIMARY KEY DEFAULT true CHECK (one), at timestamptz NOT NULL DEFAULT clock_timestamp());
 GRANT USAGE ON SCHEMA cutover TO PUBLIC;
