@@ -26,14 +26,14 @@ FLOORS = {
     "console": 4,
     "cli": 5,
 }
-ANNEXES = {"world", "routing"}  # beside the house: the local world, and the library that applications import
+ANNEXES = {"world", "routing", "bench"}  # beside the house: the local world, and the library that applications import
 WIRING = 3  # a module that lies in cutover/ itself, as app.py does
 ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
 # Who may import what else of the same floor, and why: a plan is built from a checked environment.
 SAME_FLOOR = {("plans", "environment")}
 # One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers).
 TECHNOLOGIES = {
-    "psycopg": {"postgres", "world"},
+    "psycopg": {"postgres", "world", "bench"},
     "boto3": {"aws", "world"},
     "botocore": {"aws", "world"},
     "moto": {"world"},
@@ -135,7 +135,7 @@ def test_adapters_know_the_engine_and_nothing_else() -> None:
 
 
 def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_the_adapters() -> None:
-    none([found for found in INSIDE if room(found.module) == "world" and own(found) not in {"world", "cli"}])
+    none([found for found in INSIDE if room(found.module) == "world" and own(found) not in {"world", "bench", "cli"}])
     none(
         [
             found
@@ -143,6 +143,10 @@ def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_
             if own(found) == "world" and room(found.module) != "world" and floor(room(found.module)) > 2
         ]
     )
+
+
+def test_figures_are_measured_from_the_command_line_only() -> None:
+    none([found for found in INSIDE if room(found.module) == "bench" and own(found) not in {"bench", "cli"}])
 
 
 def test_the_routing_library_stands_alone() -> None:

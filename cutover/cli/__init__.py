@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from cutover.cli import local_world, looking, proving, running, setting_up
+from cutover.cli import benches, local_world, looking, proving, running, setting_up
 
 
 def namespace() -> Collection:
@@ -28,6 +28,7 @@ def namespace() -> Collection:
         setting_up.test,
         setting_up.lint,
         setting_up.faults,
+        benches.bench,
     )
     tasks.add_collection(Collection("world", local_world.up, local_world.down, local_world.status, local_world.load))
     return tasks
