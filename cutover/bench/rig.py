@@ -1,6 +1,8 @@
 """Two servers with the shop's rows, prepared as a plan prepares them, for one measurement."""
 
+import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from cutover.postgres.kit import FenceKit
 from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.session import Database
 from cutover.world import rows, servers
+from cutover.world.processes import Process
 
 PATIENCE = 600.0  # seconds for one step of the preparation
 
@@ -36,6 +39,22 @@ class Rig:
     dsns: dict[str, str]
     application: str
     versions: str
+    servers: dict[str, servers.Server]
+    _running: dict[str, Process]
+
+    def crash(self, side: str) -> None:
+        """Ends the server at once, with nothing of its memory written; `start` brings it back."""
+        server = self.servers[side]
+        os.kill(self._running[side].pid, signal.SIGQUIT)
+        end = time.monotonic() + PATIENCE
+        while (server.data / "postmaster.pid").exists():
+            if time.monotonic() > end:
+                raise RigBroken(f"{side} did not end")
+            time.sleep(0.01)
+
+    def start(self, side: str) -> None:
+        """Starts a server that crashed."""
+        self._running[side] = servers.start(self.servers[side])
 
 
 @contextmanager
@@ -48,12 +67,15 @@ def rig(row_count: int, extra_tables: int) -> Iterator[Rig]:
         account = servers.unprivileged()
         programs = servers.binaries(scratch, account)
         dsns: dict[str, str] = {}
+        made_servers: dict[str, servers.Server] = {}
+        running: dict[str, Process] = {}
         for side in ("blue", "green"):
             log = scratch / f"{side}.log"
             # A thousand tables are locked in one transaction.
             more = {"max_locks_per_transaction": str(64 + extra_tables // 20)}
             server = servers.create(side, scratch=scratch, log=log, account=account, programs=programs, extra=more)
-            stack.callback(servers.halt, servers.start(server))
+            made_servers[side], running[side] = server, servers.start(server)
+            stack.callback(_halt, running, side)
             rows.create(server.dsn(database="postgres"), server.dsn())
             dsns[side] = server.dsn()
             _schema(dsns[side], extra_tables)
@@ -64,10 +86,16 @@ def rig(row_count: int, extra_tables: int) -> Iterator[Rig]:
             dsns,
             _application(dsns),
             " to ".join(_version(dsn) for dsn in dsns.values()),
+            made_servers,
+            running,
         )
         for step in _preparation(made):
             _take(step)
         yield made
+
+
+def _halt(running: dict[str, Process], side: str) -> None:
+    servers.halt(running[side])  # whichever it is by then
 
 
 def _schema(dsn: str, extra_tables: int) -> None:

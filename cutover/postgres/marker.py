@@ -5,9 +5,12 @@ import uuid
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
-from cutover.postgres.session import Database, Session
+from cutover.postgres.session import QUERY, Database, Session
 
 WRITE = "BEGIN; SET LOCAL synchronous_commit = on; INSERT INTO cutover.marker (token, src) VALUES ('{}', '{}'); COMMIT"
+
+ARRIVED = "SELECT 1 FROM cutover.marker WHERE token = %s"
+LEAST = 0.1  # seconds for one look
 
 
 class NotCaughtUp(CutoverError):
@@ -24,7 +27,8 @@ def write_marker(session: Session) -> uuid.UUID:
 def await_marker(session: Session, token: uuid.UUID, deadline: Deadline) -> float:
     """Waits until the token is seen; returns the seconds it took, raises NotCaughtUp."""
     began = time.monotonic()
-    while not session.value("SELECT 1 FROM cutover.marker WHERE token = %s", [token]):
+    # The link may hang: then the look must not take longer than the writes may wait.
+    while not session.value(ARRIVED, [token], timeout=min(QUERY, max(deadline.remaining(), LEAST))):
         if deadline.expired:
             raise NotCaughtUp(f"the marker did not arrive on {session.side} within {time.monotonic() - began:.1f} s")
         time.sleep(0.001)

@@ -137,6 +137,9 @@ class Switch(Command):
                 raise SwitchRefused(f"tables without the fence: {', '.join(seen.odd)} (made after the kit?)")
             if deadline.expired:
                 raise SwitchRefused("the time budget ran out before the commit point")
+            hands.open.value(
+                "SELECT 1"
+            )  # a target that died since then could not be opened, and the writes would wait for it
             reached("switch: fenced, not committed")
         except BaseException:
             fence.close()
