@@ -109,7 +109,9 @@ class Conductor:
                     f"somebody changed it since. Nothing was touched. Look: {step.check_shell()}"
                 )
 
-    def rollback(self, *, reason: str, to: str | None = None, everything: bool = False) -> tuple[str, str]:
+    def rollback(
+        self, *, reason: str, to: str | None = None, everything: bool = False, plan_changed: bool = False
+    ) -> tuple[str, str]:
         """Takes the active run back; returns its id and what `Run.back` says, `nothing` when there is no run."""
         with self.leased("rollback") as state:
             view = active(state)
@@ -121,7 +123,8 @@ class Conductor:
             if zone(self.app.plan, view.position) == FINISHED:
                 raise PointOfNoReturn("`finish` has begun to remove the way back; go on with it: invoke finish")
             self._unhold(state, view)
-            return view.run, self._run(state, view.run, self.app.plan).back(reason=reason, to=to, everything=everything)
+            run = self._run(state, view.run, self.app.plan)
+            return view.run, run.back(reason=reason, to=to, everything=everything, plan_changed=plan_changed)
 
     def resume(self) -> tuple[str, str]:
         """Goes on with whatever was under way."""

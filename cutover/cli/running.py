@@ -62,6 +62,7 @@ def cutover(
         "to": "go back to the end of this phase only",
         "everything": "take back standing work too (replication, copied rows, fence kit): the next cutover copies from scratch",
         "reason": "why; goes into the record",
+        "plan-changed": "the plan is not the one that was begun (edited file, other version), and go back by it all the same",
         "dry-run": "show what would be taken back",
         "yes": "don't ask",
         "json": "one result document on standard output",
@@ -74,6 +75,7 @@ def rollback(
     to: str = "",
     everything: bool = False,
     reason: str = "",
+    plan_changed: bool = False,
     dry_run: bool = False,
     yes: bool = False,
     json: bool = False,
@@ -87,6 +89,10 @@ def rollback(
     if is_dry(c, dry_run):
         show_way_back(opened(env, read_only=True), to=to or None, everything=everything, as_json=json)
         return
+    if plan_changed and to:
+        raise Refused(
+            "--plan-changed goes all the way back: what would go on from there is not the plan that was begun"
+        )
     if not reason.strip():
         raise Refused("a rollback wants its reason for the record", next_command="invoke rollback --reason '…'")
     app = opened(env)
@@ -97,7 +103,7 @@ def rollback(
     with conducted(app) as conductor:
         _carried_out(
             app,
-            lambda: conductor.rollback(reason=reason, to=to or None, everything=everything),
+            lambda: conductor.rollback(reason=reason, to=to or None, everything=everything, plan_changed=plan_changed),
             conductor,
             as_json=json,
             rollback=True,

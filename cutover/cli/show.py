@@ -54,6 +54,10 @@ class Shower:
                 self._leg(event)
             case "leg-resumed":
                 self._line("[bold]resumed[/] where the journal says it stands")
+            case "plan-changed":
+                self._line(
+                    f"[yellow]the plan is another one now:[/] begun with {data['was'][:12]}, now {data['now'][:12]}"
+                )
             case "phase-entered":
                 budget = f", budget {data['budget']:g} s" if data.get("budget") else ""
                 phase = data["phase"]

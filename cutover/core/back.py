@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from cutover.core.clock import Backoff, Deadline
 from cutover.core.errors import (
@@ -32,7 +33,15 @@ class Back(Legs, ABC):
     def reopen(self, phase_name: str, error: CutoverError) -> None:
         """Finishes the window forward again, so that the side which still serves accepts writes."""
 
-    def back(self, *, reason: str, to: str | None = None, everything: bool = False, cause: str = "asked") -> str:
+    def back(
+        self,
+        *,
+        reason: str,
+        to: str | None = None,
+        everything: bool = False,
+        cause: str = "asked",
+        plan_changed: bool = False,
+    ) -> str:
         """Takes back what was taken, down to the end of phase `to`; returns `rolled-back` or `undone`.
 
         A way back that is under way is gone on with. Each step is retried until `patience` has run out; then
@@ -44,13 +53,13 @@ class Back(Legs, ABC):
         resumed = leg is not None and position.under_way and leg.direction == BACK
         if resumed and leg is not None:
             inverse, to, everything = self.inverse_of(leg), leg.to, leg.everything
-            self.begin(BACK, resumed=True)
+            self.begin(BACK, resumed=True, plan_changed=plan_changed)
         else:
             taken = (*position.taken, *position.kept) if everything else position.taken
             half = position.half_done
             inverse = self.plan.inverse(taken, to=to, everything=everything, half_done=half)
-            about = {"to": to, "reason": reason, "everything": everything, "cause": cause}
-            self.begin(BACK, resumed=False, **about, taken=taken, half_done=half)
+            about: dict[str, Any] = {"to": to, "reason": reason, "everything": everything, "cause": cause}
+            self.begin(BACK, resumed=False, plan_changed=plan_changed, **about, taken=taken, half_done=half)
         # Guards watch the way forward: one that still fails must not stop the way back that it started.
         self.walker.guards = ()
         patience = Deadline.after(self.patience, self.clock)

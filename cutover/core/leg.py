@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from cutover.core.clock import Backoff, Clock, Deadline, Interrupt, SystemClock
 from cutover.core.errors import CutoverError, PlanChanged, StepFailed, Unreachable
 from cutover.core.gate import Gate, Policy
-from cutover.core.journal import Journal, Leg
+from cutover.core.journal import Journal, Leg, Position
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.step import Step
 from cutover.core.walk import Event, Listener, Walker, is_open, observed
@@ -47,21 +47,37 @@ class Legs:
     def __post_init__(self) -> None:
         self.walker = Walker(self.journal, self.clock, self.interrupt, self.listen, self.plan.guards)
 
-    def begin(self, direction: str, *, resumed: bool, **data: Any) -> None:
-        """Starts a leg, or goes on with the one under way; raises PlanChanged when the run belongs to another plan."""
+    def begin(self, direction: str, *, resumed: bool, plan_changed: bool = False, **data: Any) -> None:
+        """Starts a leg, or goes on with the one under way; raises PlanChanged when the run belongs to another plan.
+
+        With `plan_changed` a person has said that the plan of now shall be used; from then on the run belongs to it.
+        """
         position = self.journal.position()
         digest = self.plan.digest()
-        first = next((leg for leg in position.legs if leg.plan == self.plan.name), None)
-        if first is not None and first.digest != digest:
-            raise PlanChanged(
-                f"this run was started with plan {first.digest[:12]}, but the environment now gives {digest[:12]}; "
-                "put the environment file back as it was (or install the version of cutover that began the run)"
-            )
+        last = next((leg for leg in reversed(position.legs) if leg.plan == self.plan.name), None)
+        if last is not None and last.digest != digest:
+            if not plan_changed:
+                raise PlanChanged(
+                    f"this run was started with plan {last.digest[:12]}, but the environment now gives {digest[:12]}; "
+                    "put the environment file back as it was (or install the version of cutover that began the run). "
+                    "Where that cannot be done, `invoke rollback --plan-changed --reason …` goes back by the plan of now"
+                )
+            self._knows_what_was_taken(position)
+            self.walker.record("plan-changed", was=last.digest, now=digest, who=self.who)
         if resumed and position.under_way:
             self.walker.record("leg-resumed", who=self.who)
             return
         data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
         self.walker.record("leg-started", direction=direction, plan=self.plan.name, digest=digest, who=self.who, **data)
+
+    def _knows_what_was_taken(self, position: Position) -> None:
+        known = {item.name for _, item in self.plan.walk()}
+        unknown = [name for name in (*position.taken, *position.kept) if name not in known]
+        if unknown:
+            raise PlanChanged(
+                f"the plan of now does not know what was taken: {', '.join(unknown)}; it could not be taken back. "
+                "Put the environment file back as it was, or follow the rollback runbook of the plan that was begun"
+            )
 
     def end(self, outcome: str, **data: Any) -> None:
         """Ends the leg under way, if there is one."""

@@ -192,6 +192,28 @@ def test_a_changed_plan_is_refused_on_resume_and_on_the_way_back() -> None:
     assert w.run(one(w)).run.resume() == "done"
 
 
+def test_going_back_by_a_changed_plan_has_to_be_asked_for_and_is_recorded() -> None:
+    """At two in the morning somebody has edited the file: the way back must not depend on who finds the old one."""
+    w = World(values={"k": "a"})
+    w.run(one(w)).run.forward()
+    changed = one(w, between=frozenset({"c"}))
+    with pytest.raises(PlanChanged, match="--plan-changed"):
+        w.run(changed).run.back(reason="r")
+    assert w.values["k"] == "b"
+    assert w.run(changed).run.back(reason="r", plan_changed=True) == "rolled-back"
+    assert w.values["k"] == "a"
+    (noted,) = [entry for entry in w.store.kept if entry.kind == "plan-changed"]
+    assert (noted.data["was"], noted.data["now"]) == (w.run(one(w)).run.plan.digest(), changed.digest())
+
+
+def test_a_changed_plan_that_lacks_what_was_taken_cannot_take_it_back() -> None:
+    w = World(values={"k": "a"})
+    w.run(one(w)).run.forward()
+    with pytest.raises(PlanChanged, match="does not know what was taken: "):
+        w.run(of(Put(name="another", key="k", before="a", after="b", world=w))).run.back(reason="r", plan_changed=True)
+    assert w.values["k"] == "b"
+
+
 def test_a_second_forward_does_nothing_and_writes_nothing() -> None:
     w = World(values={"k": "a"})
     w.run(one(w)).run.forward()

@@ -106,6 +106,7 @@ def test_a_plan_that_changed_under_way_is_refused(bare: Stage) -> None:
         for command in (["cutover", "--yes"], ["resume"], ["rollback", "--yes", "--reason", "no"]):
             done = bare.run(command[0], "--env", "bare", *command[1:]).ended(5)
             assert re.search(r"started with plan \w{12}, but the environment now gives \w{12}", done.err), str(done)
+        bare.rollback("bare", "--plan-changed").ended(0)
+        assert bare.state("bare") == "rolled-back" and bare.sides() == ("open", "fenced")
     finally:
         bare.environment("bare", smoke=None, checklist=None)
-    bare.back_on_blue("bare")
