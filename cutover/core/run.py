@@ -146,6 +146,9 @@ class Run(Back):
             self._turn_back(error, to=before)
             raise Waiting(f"went back to the end of {before}: {error.message}") from error
         self.end("stopped", error=error.message)
+        position = self.journal.position()
+        if isinstance(error, GuardTripped) and not position.taken and position.intent is None:
+            raise Refused(f"nothing was begun: {error.message}") from error
         if policy in (Policy.HOLD, Policy.FREEZE):
             raise Waiting(f"{policy.value}: {error.message}") from error
         if isinstance(error, GateFailed) and not self.switched():

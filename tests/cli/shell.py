@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -37,12 +38,22 @@ class Shell:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
         return {**clean, "CUTOVER_HOME": str(self.home), **(more or {})}
 
-    def _run(self, command: list[str]) -> Said:
+    def typed(self, line: str, *args: str) -> Said:
+        """`invoke ARGS` at a terminal, where this line is typed at its question."""
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, f"{line}\n".encode())
+            return self._run([sys.executable, "-m", "invoke", *args], stdin=terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+
+    def _run(self, command: list[str], stdin: int = subprocess.DEVNULL) -> Said:
         done = subprocess.run(
             command,
             cwd=self.folder,
             env=self.variables(),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             text=True,
             timeout=60,

@@ -107,6 +107,26 @@ def test_the_console_script_names_the_nearest_flag_and_task(shell: Shell) -> Non
     assert "Did you mean" in said.err
 
 
+@pytest.mark.parametrize("line", ["", "y", "yes", "Prod", "production"])
+def test_another_word_than_prod_touches_nothing(shell: Shell, line: str) -> None:
+    said = shell.typed(line, "cutover", "--env", "prod").ended(5)
+    assert "cutover of prod: type the environment's name to go on: " in said.err
+    assert "the name was not typed; nothing was touched" in said.err
+    assert not shell.home.exists()
+
+
+def test_prod_typed_goes_on(shell: Shell) -> None:
+    """As far as it can here: nobody has said where prod's databases are."""
+    said = shell.typed("prod", "cutover", "--env", "prod")
+    assert "was not typed" not in said.err and said.code == 5
+    assert "nothing was begun" in said.err and "could not be read" in said.err
+
+
+def test_staging_is_asked_about_and_no_is_the_default(shell: Shell) -> None:
+    said = shell.typed("", "cutover", "--env", "staging").ended(5)
+    assert "cutover of staging: go on? [y/N] " in said.err and "not confirmed; nothing was touched" in said.err
+
+
 def test_a_rollback_wants_a_reason_and_a_run(shell: Shell) -> None:
     said = shell.invoke("rollback", "--env", "staging", "--yes").ended(5)
     assert "--reason" in said.err

@@ -150,7 +150,7 @@ def test_guards_are_asked_before_every_step_and_during_every_wait() -> None:
     w.run(of(w, well(), (Guard(name="g", check=guard, policy=Policy.HOLD, every=1.0),), hold=10.0)).run.forward()
     assert 9 <= guard.asked <= 12
     w = fresh()
-    with pytest.raises(Waiting, match="hold: guard g: ill"):
+    with pytest.raises(Refused, match="nothing was begun: guard g: ill"):
         w.run(of(w, well(), (Guard(name="g", check=ill(), policy=Policy.HOLD),))).run.forward()
     assert w.ran == []
 
