@@ -115,6 +115,7 @@ def test_another_word_than_prod_touches_nothing(shell: Shell, line: str) -> None
     assert not shell.home.exists()
 
 
+@pytest.mark.slow
 def test_prod_typed_goes_on(shell: Shell) -> None:
     """As far as it can here: nobody has said where prod's databases are."""
     said = shell.typed("prod", "cutover", "--env", "prod")
