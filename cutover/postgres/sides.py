@@ -81,3 +81,14 @@ def read_sides(blue: Database, green: Database) -> Sides:
     """Both sides' states; raises Unreachable."""
     with blue.open("state") as b, green.open("state") as g:
         return Sides(side_state(b).state, side_state(g).state)
+
+
+def end_sessions_until(latest: str) -> str:
+    """Ends the clients' sessions that began until `latest` (a timestamp), and answers when; only where the side is fenced.
+
+    Who wakes up late must not disturb the side that serves by then.
+    """
+    return f"""SELECT now()::text, count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+   AND application_name !~ '^cutover' AND backend_start <= '{latest}'
+   AND ({STATE_WORD}) = 'fenced'"""

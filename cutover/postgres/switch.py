@@ -20,12 +20,12 @@ from cutover.postgres.changes import Changes, compare_changed
 from cutover.postgres.reaper import Reaper
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
-from cutover.postgres.sides import APP_TABLES, FENCE, side_state
+from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
 from cutover.postgres.switch_script import script
 
-SEND_AWAY = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-   AND application_name !~ '^cutover'"""
+LATE_STARTERS = (
+    0.3  # seconds after which a session that was starting while the others were sent away has to show itself
+)
 
 
 class SwitchRefused(CutoverError):
@@ -74,7 +74,7 @@ class Switch(Command):
             timings: dict[str, float] = {}
             began = time.monotonic()
             if (source, target) == ("fenced", "open"):
-                hands.look.run(SEND_AWAY)  # who died between opening and this has left them
+                _send_away(hands.look)  # who died between opening and this has left them
                 return
             if (source, target) == ("open", "fenced"):
                 began = self._fence(hands, deadline, timings)
@@ -86,8 +86,7 @@ class Switch(Command):
                 self._shut_out(hands.look)
             self._open(hands, timings)
             timings["pause"] = time.monotonic() - began
-            hands.look.run(SEND_AWAY)
-            reached("switch: old sessions sent away")
+            _send_away(hands.look)
             hands.open.run(
                 "INSERT INTO cutover.switches (source, timings) VALUES (%s, %s)",
                 [self.source.side, json.dumps({name: round(s * 1000, 1) for name, s in timings.items()})],
@@ -164,6 +163,8 @@ class Switch(Command):
     def _open(self, hands: "_Hands", timings: dict[str, float]) -> None:
         lap = _Laps(timings)
         session = hands.open
+        # Whoever takes over from us must not wait for a transaction of ours that stands still.
+        session.run(f"SET idle_in_transaction_session_timeout = '{int(self.fence.dead_man * 1000)}ms'")
         session.run("BEGIN")
         try:
             session.run("SET LOCAL synchronous_commit = on")
@@ -192,6 +193,7 @@ class Switch(Command):
             lock_timeout=self.fence.lock_timeout,
             catch_up=self.fence.catch_up,
             margin=self.fence.sequence_margin,
+            late_starters=LATE_STARTERS,
         )
 
 
@@ -211,6 +213,18 @@ class _Hands:
 def _check_token(session: Session, token: int) -> None:
     if token and not session.rows("UPDATE cutover.fencing SET hi = %s WHERE hi <= %s RETURNING hi", [token, token]):
         raise LeaseLost(f"{session.side} has seen a newer fencing token than {token}: somebody took over")
+
+
+def _send_away(source: Session) -> None:
+    """Ends the sessions that began on the source before it was fenced; their clients reconnect to the other side.
+
+    One that was just starting holds the settings of before and is not yet in the list, so there is a second look; it
+    spares who came after the first one, and has seen the fence.
+    """
+    first = source.value(end_sessions_until("infinity"))
+    reached("switch: old sessions sent away")
+    time.sleep(LATE_STARTERS)
+    source.run(end_sessions_until(first))
 
 
 def _set_triggers(session: Session, verb: str) -> None:

@@ -1,6 +1,6 @@
 """The switch as one self-contained bash script, for the runbook: what a person pastes when the program is not at hand."""
 
-from cutover.postgres.sides import APP_TABLES, FENCE, STATE
+from cutover.postgres.sides import APP_TABLES, FENCE, STATE, end_sessions_until
 
 _SCRIPT = r"""bash <<'CUTOVER'
 set -euo pipefail
@@ -19,10 +19,20 @@ DO \$do\$ DECLARE t regclass; BEGIN
   END LOOP; END \$do\$;
 SQL
 }
+old_sessions() { cat <<SQL
+@OLD_SESSIONS@;
+SQL
+}
+send_away() {  # the sessions that wrote until now; their clients reconnect to the other side
+  local first
+  first=$(on "$FROM" "$(old_sessions infinity)" | cut -d'|' -f1)
+  sleep @LATE_STARTERS@  # one that was just starting shows itself only now; who came later has seen the fence
+  on "$FROM" "$(old_sessions "$first")" >/dev/null
+}
 found="$(state "$FROM")/$(state "$TO")"
 echo "writing side / other side: $found"
 case "$found" in
-  fenced/open) echo 'already switched'; exit 0 ;;
+  fenced/open) send_away; echo 'already switched'; exit 0 ;;
   fenced/fenced) echo 'fenced, not opened: opening the other side' ;;
   open/fenced)
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
@@ -76,10 +86,7 @@ $(triggers DISABLE)
 SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \gexec
 COMMIT;
 SQL
-# Old sessions of the side that wrote until now are sent away; their clients reconnect to the other side.
-on "$FROM" "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-    AND application_name !~ '^cutover'" >/dev/null
+send_away
 echo "writing side / other side: $(state "$FROM")/$(state "$TO")"
 CUTOVER"""
 
@@ -93,6 +100,7 @@ def script(
     lock_timeout: float,
     catch_up: float,
     margin: int,
+    late_starters: float,
 ) -> str:
     """The script for one direction; `source` and `target` are names of shell variables, times are in seconds."""
     values = {
@@ -100,6 +108,8 @@ def script(
         "TO": target,
         "SIDE": source_side,
         "STATE": STATE,
+        "OLD_SESSIONS": end_sessions_until("$1"),
+        "LATE_STARTERS": f"{late_starters:g}",
         "APP_TABLES": APP_TABLES,
         "FENCE": FENCE,
         "DEAD_MAN": str(int(dead_man * 1000)),

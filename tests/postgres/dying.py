@@ -1,6 +1,6 @@
 """A process that forks children which die by SIGKILL at a named point of the switch; one request per line of stdin.
 
-`source target point dead_man`, where the point `stop:NAME` stops the child there instead; answers the child's pid when it
+`prefix source target dead_man token point`, where `prefix` begins the variables of the DSNs and the point `stop:NAME` stops the child there instead; answers the child's pid when it
 has reached the point.
 """
 
@@ -14,7 +14,7 @@ from cutover.postgres.session import Database
 from cutover.postgres.switch import Fence, Switch
 
 
-def child(source: str, target: str, point: str, dead_man: float) -> None:
+def child(prefix: str, source: str, target: str, point: str, dead_man: float, token: int) -> None:
     stop = point.startswith("stop:")
 
     def hook(name: str) -> None:
@@ -22,22 +22,22 @@ def child(source: str, target: str, point: str, dead_man: float) -> None:
             os.kill(os.getpid(), signal.SIGSTOP if stop else signal.SIGKILL)
 
     def database(side: str) -> Database:
-        variable = f"SHOP_{side.upper()}_DSN"
+        variable = f"{prefix}_{side.upper()}_DSN"
         return Database(side, variable, lambda: os.environ[variable])
 
     killpoint.install(hook)
     fence = Fence(validate_changed=False, dead_man=dead_man)
-    Switch(database(source), database(target), fence).run(Deadline.after(30.0))
+    Switch(database(source), database(target), fence, lambda: token).run(Deadline.after(30.0))
 
 
 def main() -> None:
     for line in sys.stdin:
-        source, target, dead_man, point = line.rstrip("\n").split(" ", 3)
+        prefix, source, target, dead_man, token, point = line.rstrip("\n").split(" ", 5)
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
-                child(source, target, point, float(dead_man))
+                child(prefix, source, target, point, float(dead_man), int(token))
                 status = 0
             except Exception as error:  # noqa: BLE001 - what the child saw is told to the test
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -103,6 +104,26 @@ def test_old_sessions_go_even_when_the_first_try_died_before_sending_them_away(p
         blue_switch(prepared.blue, prepared.green)
         with pytest.raises(psycopg.OperationalError):
             old.execute("SELECT 1")
+    blue_switch(prepared.green, prepared.blue)
+
+
+def test_a_session_that_was_just_starting_goes_with_the_second_look(prepared: Pair) -> None:
+    """It is not in the first list; who came after that list has seen the fence, and stays."""
+    with (
+        psycopg.connect(prepared.dsns["blue"], autocommit=True, application_name="cutover hides") as starting,
+        ExitStack() as stack,
+    ):
+        later: list[psycopg.Connection[tuple[Any, ...]]] = []
+
+        def show_itself() -> None:
+            starting.execute("SET application_name = 'application'")
+            later.append(stack.enter_context(psycopg.connect(prepared.dsns["blue"], autocommit=True)))
+
+        with at("switch: old sessions sent away", show_itself):
+            blue_switch(prepared.blue, prepared.green)
+        with pytest.raises(psycopg.OperationalError):
+            starting.execute("SELECT 1")
+        assert later[0].execute("SHOW default_transaction_read_only").fetchall() == [("on",)]
     blue_switch(prepared.green, prepared.blue)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import Pair
 from load import load, writing
-from moves import blue_switch
+from moves import PLAIN, blue_switch, until
 
+from cutover.core.clock import Deadline
+from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides
 from cutover.postgres.switch import Switch
 
@@ -30,6 +32,7 @@ class Dying:
     """Children that die or stop where they are told."""
 
     def __init__(self, pair: Pair) -> None:
+        self.prefix = pair.blue.variable.removesuffix("_BLUE_DSN")
         environ = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "dying.py")],
@@ -39,9 +42,9 @@ class Dying:
             text=True,
         )
 
-    def run(self, source: str, target: str, point: str, dead_man: float = 10.0) -> tuple[int, str]:
+    def run(self, source: str, target: str, point: str, dead_man: float = 10.0, token: int = 0) -> tuple[int, str]:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{source} {target} {dead_man} {point}\n")
+        self.process.stdin.write(f"{self.prefix} {source} {target} {dead_man} {token} {point}\n")
         self.process.stdin.flush()
         return self.told()
 
@@ -108,3 +111,37 @@ def test_the_dead_man_ends_a_fence_whose_process_stands_still(prepared: Pair, dy
         assert dying.told() == (pid, "1")  # its late COMMIT was refused, and it said so
         assert read_sides(prepared.blue, prepared.green) == BEFORE
         writing(writers)
+
+
+@pytest.mark.parametrize("point", ["switch: committed", "switch: open, not committed", "switch: opened"])
+def test_an_operator_who_wakes_up_opens_nothing(prepared: Pair, dying: Dying, point: str) -> None:
+    """One stands still past the commit point; another takes over and goes back to blue; then the first one goes on."""
+    token = prepared.sql("blue", "SELECT hi FROM cutover.fencing")[0][0]
+    with load(prepared) as writers:
+        pid, how = dying.run("blue", "green", f"stop:{point}", dead_man=1.0, token=token + 1)
+        assert how == "stopped"
+        try:
+            taken_over(prepared, token + 2)
+            assert read_sides(prepared.blue, prepared.green) == BEFORE
+            serving = prepared.sql("blue", "SELECT pid, backend_start FROM pg_stat_activity WHERE usename = 'shop'")
+            writing(writers)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert dying.told()[0] == pid
+        assert read_sides(prepared.blue, prepared.green) == BEFORE
+        still = prepared.sql("blue", "SELECT pid, backend_start FROM pg_stat_activity WHERE usename = 'shop'")
+        assert set(serving) <= set(still), "who wakes up must not send the clients of the serving side away"
+        writing(writers)
+
+
+def taken_over(pair: Pair, token: int) -> None:
+    """Back to blue with a newer token, again and again as the engine does while the stopped one holds its locks."""
+
+    def gone_back() -> bool:
+        try:
+            Switch(pair.green, pair.blue, PLAIN, lambda: token).run(Deadline.after(20.0))
+        except QueryFailed:
+            return False
+        return True
+
+    until(gone_back, 30.0, "the way back to blue")
