@@ -13,7 +13,7 @@ import pytest
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
 GROUPS = ("whole", "faults", "postgres", "aws", "world")
-TOGETHER = {"faults": "whole", "test_executed.py": "executed"}
+TOGETHER = {"test_executed.py": "executed"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
