@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from cutover.cli import benches, local_world, looking, proving, running, setting_up
+from cutover.cli import benches, local_world, looking, proving, running, setting_up, validating
 
 
 def namespace() -> Collection:
@@ -18,7 +18,7 @@ def namespace() -> Collection:
         running.hold,
         running.finish,
         running.unlock,
-        proving.validate,
+        validating.validate,
         proving.smoke,
         proving.checklist,
         proving.backup,

@@ -1,4 +1,4 @@
-"""The commands that prove something about a side: validate, smoke, checklist, backup."""
+"""The commands that prove something about a side: smoke, checklist, backup."""
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -7,72 +7,6 @@ from invoke.tasks import task
 from cutover.cli.ends import ended, say
 
 ENV = "environment: a file environments/NAME.yaml"
-
-
-@task(
-    help={
-        "env": ENV,
-        "tables": "only these, separated by commas, as schema.table",
-        "record": "when equal, remember from where on changes are compared again (the runbook's step does that)",
-        "json": "one document on standard output",
-    }
-)
-@ended
-def validate(c: Context, env: str = "", tables: str = "", record: bool = False, json: bool = False) -> None:
-    """Compare every row of both sides: 0 equal, 1 differs, 2 not proven. Example: invoke validate --env local"""
-    from cutover.cli.opening import is_dry, named, opened, print_json
-    from cutover.core.clock import Deadline
-    from cutover.core.errors import CutoverError
-    from cutover.outcome import serving
-    from cutover.postgres.rowhash import SchemasDiffer
-    from cutover.postgres.validation import RecordBaseline, RowsDiffer
-    from cutover.postgres.validation import validate as compare
-
-    app = opened(named(env))
-    if is_dry(c, False):
-        say("validate writes one marker row per second look; not run in dry-run")
-        return
-    blue, green = app.means.blue, app.means.green
-    if record:
-        try:
-            RecordBaseline(blue, green).run(Deadline.after(app.environment.database.copy_timeout))
-        except RowsDiffer as error:
-            say(error.message)
-            raise Exit(code=1) from error
-        say("equal, and recorded")
-        return
-    source = serving(app)
-    target = green if source.side == "blue" else blue
-    try:
-        report = compare(source, target, tables=[name.strip() for name in tables.split(",") if name.strip()])
-    except SchemasDiffer as error:
-        say(error.message)
-        raise Exit(code=1) from error
-    except CutoverError as error:
-        say(f"not proven: {error.message}")
-        raise Exit(code=2) from error
-    shown = [{"table": d.table, "key": d.key, "seen": d.seen} for d in report.differences]
-    limit = app.environment.database.validation.max_report
-    if json:
-        document = {
-            "schema": "cutover.validation/1",
-            "status": report.status,
-            "source": report.source,
-            "target": report.target,
-            "tables": report.tables,
-            "rows": report.rows,
-            "rechecked": report.rechecked,
-            "differences": len(shown),
-            "first": shown[:limit],
-            "unproven": report.unproven,
-        }
-        print_json(document)
-    else:
-        print(str(report))
-        for line in shown[:limit]:
-            print(f"  {line['table']} ({line['key']}): {line['seen']} on {report.target}")
-    if report.status != "equal":
-        raise Exit(code=1 if report.status == "differs" else 2)
 
 
 @task(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from cutover.environment.contradictions import contradictions
-from cutover.environment.reading import Reads, number, prose, whole, wrong
+from cutover.environment.reading import Reads, number, prose, sql_question, whole, wrong
 from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath, Ref
 from cutover.environment.shapes import CHECKLIST_SCHEMA, checklist_items, rising_to_100, soak_reader
 from cutover.environment.written import (
@@ -19,6 +19,7 @@ from cutover.environment.written import (
     Line,
     Methods,
     Name,
+    Percentage,
     Profile,
     Region,
     Role,
@@ -85,6 +86,16 @@ class Fence(Section):
     """How far green's sequences are set ahead of blue's, in steps of each sequence."""
 
 
+class BusinessCheck(Section):
+    """A figure that both databases must agree on."""
+
+    name: Name
+    sql: Annotated[str, sql_question]
+    """One query that answers one row with one value; it runs in a read-only transaction on both sides."""
+    within: Percentage = 0.0
+    """How far green's value may be from blue's, such as 5%; without it they are the same."""
+
+
 class Validation(Section):
     """How the two databases are compared."""
 
@@ -92,6 +103,10 @@ class Validation(Section):
     """What is compared again while writes are stopped: tables changed since the last full comparison, or nothing."""
     max_report: Annotated[int, whole(1, 1000)] = 20
     """How many differing rows are listed."""
+    show_values: Flag = False
+    """Whether differing values are shown; else their type, length and a hash that is another one in each run."""
+    checks: tuple[BusinessCheck, ...] = ()
+    """Figures of the business, compared on both sides by `invoke validate`."""
 
 
 class Database(Section):

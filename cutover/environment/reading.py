@@ -120,6 +120,34 @@ def _flag(value: object) -> bool:
 flag = Reads(_flag, {"type": "boolean"})
 
 
+def _percentage(value: object) -> float:
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%?", str(value), re.ASCII) if value is not None else None
+    if type(value) not in (int, float) and not isinstance(value, str) or match is None or float(match[1]) > 100:
+        raise wrong("wants a percentage from 0% to 100%, such as 5% or 0.5%")
+    return float(match[1])
+
+
+percentage = Reads(
+    _percentage,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%?$"},
+        ]
+    },
+)
+
+
+def _sql_question(value: object) -> str:
+    written = text_of(value, "an SQL query").strip().rstrip(";").rstrip()
+    if not re.match(r"(?i)(select|with|table|values)\b", written) or len(written) > 10_000:
+        raise wrong("wants one SQL query that begins with SELECT, WITH, TABLE or VALUES (at most 10000 characters)")
+    return written
+
+
+sql_question = Reads(_sql_question, {"type": "string", "minLength": 1, "maxLength": 10_000})
+
+
 def seconds(value: object) -> float:
     """The seconds in `5`, `5s`, `250ms`, `10m`, `24h` or `7d`; raises `wrong(…)`."""
     if value is None:

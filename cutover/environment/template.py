@@ -56,6 +56,11 @@ database:
   # validation:
   #   in_window: changed        # or none
   #   max_report: 20
+  #   show_values: false        # true: differing values are shown, not only their type, length and a hash
+  #   checks:                   # figures of the business, asked on both sides by: invoke validate
+  #     - name: revenue-today
+  #       sql: SELECT sum(amount) FROM public.orders WHERE created_at >= current_date
+  #       within: 5%
 
 # Each hostname has exactly one carrier: the one place whose weights decide who gets the traffic.
 hostnames:

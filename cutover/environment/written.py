@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from cutover.environment.reading import duration, flag, number, prose, whole, word
+from cutover.environment.reading import duration, flag, number, percentage, prose, whole, word
 from cutover.environment.shapes import distinct, one_to_four, pytest_expression
 from cutover.environment.source import NAME
 
@@ -38,6 +38,7 @@ Flag = Annotated[bool, flag]
 Duration = Annotated[float, duration()]
 Wait = Annotated[float, duration(above_zero=True)]
 Share = Annotated[float, number(100, above_zero=True, step=0.01)]
+Percentage = Annotated[float, percentage]
 Seconds = Annotated[int, whole(1, 604_800)]
 Methods = Annotated[
     tuple[Method, ...],

@@ -5,12 +5,12 @@ from cutover.core.plan import Item, Phase, Plan
 from cutover.core.share import Share
 from cutover.plans.means import Means
 from cutover.plans.parts import Parts
+from cutover.postgres.baseline import SameRows, Validated
 from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.readiness import Analyzed, ViewsRefreshed
 from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.switchover import Switchover
-from cutover.postgres.validation import SameRows, Validated
 from cutover.postgres.watching import SchemaHolds, WalKept
 
 PREPARE, WINDOW, BAKE = "prepare", "window", "bake"

@@ -1,85 +1,210 @@
-"""Inside the fence: only the rows that changed since the last full validation are compared, by key."""
+"""The rows that changed since the last full validation: compared just before the fence, and its last moments inside it."""
 
-from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from cutover.postgres.rowhash import HashedTable, same_tables
+from cutover.core.errors import CutoverError
+from cutover.postgres.buckets import Buckets, buckets_for
+from cutover.postgres.change_feed import Changed, ChangeFeed, NoFeed
+from cutover.postgres.comparable import PARAM, Table, same_tables, with_params
 from cutover.postgres.session import Session
+from cutover.postgres.snapshot import SLICE_TIMEOUT
+from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
 
 TOUCHED_LIMIT = 100_000
+CATCH_UP = 30.0
+LAST_MOMENTS = (
+    500  # keys; more than this are compared before the fence, again and again, as long as that makes them fewer
+)
+DRAINS = 5
+HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+
+
+class ChangedRowsDiffer(CutoverError):
+    """Rows that changed since the validation differ; nothing was fenced."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to be compared inside the fence, read from the catalogs before it; `baseline` is None without a validation."""
+    """What is to be compared inside the fence; `baseline` is None without a validation, `coverage` says what was covered."""
 
     baseline: str | None
-    tables: tuple[HashedTable, ...]
+    tables: tuple[Table, ...]
+    feed: ChangeFeed | None = field(default=None, repr=False, compare=False)
+    pending: Changed = field(default_factory=Changed, repr=False, compare=False)
+    coverage: str = "nothing: there is no validation to compare from"
 
     @classmethod
     def since_baseline(cls, source: Session, target: Session) -> "Changes":
-        """Raises SchemasDiffer when the sides cannot be compared."""
+        """Compares what changed since the baseline while writes go on, and follows the changes from here on.
+
+        Raises SchemasDiffer when the sides cannot be compared and ChangedRowsDiffer when they differ. Moves the
+        baseline up to where this comparison began, unless rows never stood still: those are compared inside the fence.
+        """
         baseline = source.value("SELECT horizon::text FROM cutover.baseline")
-        return cls(baseline, tuple(same_tables(source, target)) if baseline is not None else ())
+        if baseline is None:
+            return cls(None, ())
+        tables = same_tables(source, target)
+        try:
+            feed: ChangeFeed | None = ChangeFeed(source, tables)
+            followed = "the keys changed since were decoded from a replication slot"
+        except NoFeed as error:
+            # Without a slot every table has to be read once more, with writes waiting.
+            feed, followed = None, f"inside the fence every table was read once more ({error.message})"
+        horizon = str(source.value(HORIZON))
+        pending = Changed()
+        compared = sum(_incremental(source, target, table, str(baseline), pending) for table in tables)
+        if not pending.keys and not pending.whole:
+            source.run("UPDATE cutover.baseline SET horizon = %s::xid8, at = now()", [horizon])
+        if feed is not None:
+            _drain(source, target, tables, feed, pending)
+        return cls(
+            horizon,
+            tuple(tables),
+            feed,
+            pending,
+            f"{compared} rows changed since the validation and the row counts of {len(tables)} tables were compared "
+            f"before the fence; {followed}",
+        )
+
+    def close(self) -> None:
+        """Drops the slot; without this call it goes with the source's session."""
+        if self.feed is not None:
+            self.feed.close()
 
 
 def compare_changed(source: Session, target: Session, changes: Changes) -> list[str]:
-    """What differs among the rows touched since the source's baseline; empty when nothing does, or without a baseline.
+    """What differs among the rows changed since the source's baseline; empty when nothing does, or without a baseline.
 
-    Both sides must stand still. Covered: every row inserted or updated since the baseline, and the row count of each
-    table (a lost delete). A row whose transaction is older than the baseline was compared by the full validation.
+    Both sides must stand still. Covered: every insert, update, delete and truncation since `changes` was made; without
+    a feed every row written since then, and the row count of each table.
     """
-    baseline, tables = changes.baseline, changes.tables
-    if baseline is None:
+    if changes.baseline is None:
         return []
-    with ThreadPoolExecutor(2) as pool:
-        ours = pool.submit(lambda: [_touched(source, table, baseline) for table in tables])
-        counts = pool.submit(lambda: [target.value(f"SELECT count(*) FROM ONLY {t.name}") for t in tables])
-        touched, target_counts = ours.result(), counts.result()
+    changed = changes.pending
+    scanned: list[str] = []
+    if changes.feed is not None:
+        changed.add(changes.feed.read())
+    else:
+        scanned = [told for table in changes.tables for told in _scanned(source, target, table, changes.baseline)]
     differing: list[str] = []
-    for table, (count, rows), other in zip(tables, touched, target_counts, strict=True):
-        if count != other:
-            differing.append(f"{table.name}: {count} rows on {source.side}, {other} on {target.side}")
-        if len(rows) > TOUCHED_LIMIT:
-            differing.append(f"{table.name}: {len(rows)} rows changed since the validation; validate again first")
-        elif rows:
-            differing += _compare(target, table, rows)
-    return differing
+    with ThreadPoolExecutor(2) as pool:
+        for table in changes.tables:
+            if table.name in changed.whole:
+                differing += _whole(source, target, table)
+            elif keys := sorted(changed.keys.get(table.name, ())):
+                sides = [pool.submit(entries, session, table, keys) for session in (source, target)]
+                a, b = ({key: entry.hash for key, entry in side.result().items()} for side in sides)
+                differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
+    return [*scanned, *differing]
 
 
-def _touched(session: Session, table: HashedTable, baseline: str) -> tuple[int, list[tuple[str, ...]]]:
-    """The row count, and key and hash of each touched row, in one scan: writes are waiting while it runs."""
-    kept = ", ".join([*(f"{column}::text" for column in table.key), f"({table.hash})::text"])
-    count, found = session.rows(
-        # age() counts back from the present; older rows, and frozen ones, were there when the baseline was taken
-        f"SELECT count(*), array_agg(ARRAY[{kept}]) FILTER (WHERE age(xmin) <= age('{int(baseline) % 2**32}'::xid)) "
-        f"FROM ONLY {table.name}"
-    )[0]
-    return count, [tuple(row) for row in found or ()]
+def _drain(source: Session, target: Session, tables: Iterable[Table], feed: ChangeFeed, pending: Changed) -> None:
+    """Compares what is written meanwhile until little is left; what is still to be compared becomes `pending`."""
+    for _ in range(DRAINS):
+        feed.advance()
+        found = feed.read()
+        pending.whole |= found.whole
+        for table in tables:
+            keys = sorted(found.keys.get(table.name, ()))
+            _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
+        if found.count <= LAST_MOMENTS:
+            break
+    feed.advance()
+    pending.add(feed.read())
 
 
-def _compare(target: Session, table: HashedTable, rows: list[tuple[str, ...]]) -> list[str]:
-    if not table.key:
-        return _compare_unkeyed(target, table, [row[0] for row in rows])
-    arrays = ", ".join(f"%s::text[]::{kind}[]" for kind in table.key_types)
-    names = ", ".join(f"cutover_k{i}" for i in range(len(table.key)))
-    join = " AND ".join(f"t.{column} = k.cutover_k{i}" for i, column in enumerate(table.key))
-    key = ", ".join(f"t.{column}::text" for column in table.key)
-    found = set(
-        target.rows(
-            f"SELECT {key}, ({table.hash})::text FROM ONLY {table.name} t JOIN unnest({arrays}) AS k({names}) ON {join}",
-            [[row[i] for row in rows] for i in range(len(table.key))],
+def _incremental(source: Session, target: Session, table: Table, baseline: str, pending: Changed) -> int:
+    """Compares the rows written since the baseline, and the number of rows per bucket; returns how many rows those are."""
+    buckets = buckets_for(table, source, target)
+    touched = _touched(source, table, baseline)
+    if len(touched) > TOUCHED_LIMIT:
+        raise ChangedRowsDiffer(
+            f"{table.name}: more than {TOUCHED_LIMIT} rows changed since the validation",
+            next_command='invoke validate --env "$CUTOVER_ENV" --record, then again',
         )
+    # A delete that was lost shows in the number of rows alone.
+    counts = [_counts(session, table, buckets) for session in (source, target)]
+    bad = [bucket for bucket in counts[0].keys() | counts[1].keys() if counts[0].get(bucket) != counts[1].get(bucket)]
+    keys = sorted({*touched, *_keys_in(source, table, buckets, bad), *_keys_in(target, table, buckets, bad)})
+    _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
+    return len(touched)
+
+
+def _refuse_real(table: Table, settled: Settled, pending: Changed) -> None:
+    if settled.real:
+        told = _named(table, sorted(settled.real))
+        raise ChangedRowsDiffer("rows changed since the last validation differ: " + "; ".join(told[:5]))
+    if settled.unproven and not table.key:
+        pending.whole.add(table.name)
+    elif settled.unproven:  # they are compared once more when nothing is written any longer
+        pending.keys.setdefault(table.name, set()).update(settled.unproven)
+
+
+def _named(table: Table, keys: Iterable[Key]) -> list[str]:
+    return [f"{table.name} {', '.join(key)}" if table.key else f"{table.name}: a row without key" for key in keys]
+
+
+def _key_texts(session: Session, table: Table) -> str:
+    return (
+        ", ".join(f"{column.quoted}::text" for column in table.key_at(session)) or f"({table.at(session).hash})::text"
     )
-    return [f"{table.name} {', '.join(row[:-1])}" for row in rows if tuple(row) not in found]
 
 
-def _compare_unkeyed(target: Session, table: HashedTable, hashes: list[str]) -> list[str]:
-    found = dict(
-        target.rows(
-            f"SELECT ({table.hash})::text, count(*) FROM ONLY {table.name} WHERE {table.hash} = ANY(%s::bigint[]) GROUP BY 1",
-            [sorted(set(hashes))],
+def _touched(session: Session, table: Table, baseline: str) -> list[Key]:
+    """The keys of the rows written since the baseline; their hashes where the table has no key."""
+    return [
+        tuple(row)
+        for row in session.rows(
+            # age() counts back from the present; older rows, and frozen ones, were there when the baseline was taken
+            f"SELECT {_key_texts(session, table)} FROM {table.at(session).rows} "
+            f"WHERE age(xmin) <= age('{int(baseline) % 2**32}'::xid) LIMIT {TOUCHED_LIMIT + 1}",
+            timeout=SLICE_TIMEOUT,
         )
+    ]
+
+
+def _counts(session: Session, table: Table, buckets: Buckets) -> Mapping[int, int]:
+    sql = f"SELECT {buckets.sql(table, session)}, count(*) FROM {table.at(session).rows} GROUP BY 1"
+    return dict(session.rows(sql, timeout=SLICE_TIMEOUT))
+
+
+def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int]) -> list[Key]:
+    if not bad:
+        return []
+    sql = (
+        f"SELECT DISTINCT {_key_texts(session, table)} FROM {table.at(session).rows} "
+        f"WHERE {buckets.sql(table, session)} = ANY({PARAM}::bigint[])"
     )
-    return [f"{table.name}: a row without key" for value, n in Counter(hashes).items() if found.get(value, 0) < n]
+    return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=SLICE_TIMEOUT)]
+
+
+def _whole(source: Session, target: Session, table: Table) -> list[str]:
+    """Compares all of a table: one without a key that its rows could be found by, or one that was truncated."""
+    sides = [_sum(session, table) for session in (source, target)]
+    if sides[0] == sides[1]:
+        return []
+    if sides[0][0] != sides[1][0]:
+        return [f"{table.name}: {sides[0][0]} rows on {source.side}, {sides[1][0]} on {target.side}"]
+    return [f"{table.name}: {'rows differ' if table.key else 'a row without key'}"]
+
+
+def _sum(session: Session, table: Table) -> tuple[Any, ...]:
+    heap = table.at(session)
+    sql = f"SELECT count(*), sum({heap.hash})::text FROM {heap.rows}"
+    return session.rows(sql, timeout=SLICE_TIMEOUT)[0]
+
+
+def _scanned(source: Session, target: Session, table: Table, baseline: str) -> list[str]:
+    keys = _touched(source, table, baseline)
+    if len(keys) > TOUCHED_LIMIT:
+        return [f"{table.name}: more than {TOUCHED_LIMIT} rows changed since the validation; validate again first"]
+    counts = [session.value(f"SELECT count(*) FROM {table.at(session).rows}", timeout=SLICE_TIMEOUT)
+              for session in (source, target)]  # fmt: skip
+    told = []
+    if counts[0] != counts[1]:
+        told.append(f"{table.name}: {counts[0]} rows on {source.side}, {counts[1]} on {target.side}")
+    a, b = (entries(session, table, keys) for session in (source, target))
+    return told + _named(table, (key for key in keys if a.get(key, ABSENT).hash != b.get(key, ABSENT).hash))

@@ -4,7 +4,10 @@
 hide -0.0, numeric scale and more, and enum hashes are OIDs; hence the form per type and the finalizer over text.
 """
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 
 from cutover.core.errors import CutoverError
 from cutover.postgres.session import Session
@@ -20,89 +23,97 @@ PINNED = {
     "xmlbinary": "base64",
     "lc_monetary": "C",
     "jit": "off",
-    "enable_sort": "off",
+    "enable_sort": "off",  # it believes in a million groups and would sort them on disk
     "synchronize_seqscans": "off",
-    "row_security": "off",
-    "work_mem": "64MB",
+    "row_security": "off",  # a policy that filters becomes an error, not a silent part of the rows
+    "work_mem": "256MB",
 }
 AS_IS = {"bool", "int2", "int4", "oid", "uuid", "bytea", "date"}
-AS_BYTES = {"int8", "time", "timetz", "timestamp", "timestamptz", "float4", "float8"}
-SEED = 8_417_203
-CANARY = (
-    "SELECT hashtextextended(hash_record_extended(ROW(1::int4, int8send(4294967296), 'a'::text, "
-    "timestamptz_send('2026-01-02 03:04:05+00'), '1.50'::numeric::text), 1)::text, 2)"
+AS_BYTES = {
+    "int8": "int8send",
+    "time": "time_send",
+    "timetz": "timetz_send",
+    "timestamp": "timestamp_send",
+    "timestamptz": "timestamptz_send",
+    "float4": "float4send",
+    "float8": "float8send",
+    "bpchar": "bpcharsend",  # its cast to text would trim the trailing blanks
+    "char": "charsend",  # a byte above 127 becomes another text on 15 than on 16
+}
+WIDE_ENOUGH = 140000  # the first version with bit_xor and hash_record_extended
+CANARY_ROW = (
+    "1::int4, int8send(4294967296), 'a'::text, timestamptz_send('2026-01-02 03:04:05+00'), 1.50::numeric(9, 2), "
+    "'\\xdeadbeef'::bytea, '2026-01-02'::date, true, float8send('-0'), NULL::text, "
+    "'00000000-0000-4000-8000-000000000001'::uuid, 'ä€😀'::text, '[1,2)'::int4range::text"
 )
 
-TABLES = """SELECT format('%I.%I', n.nspname, c.relname), c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname <> 'information_schema' AND n.nspname <> 'cutover'
-   AND n.nspname !~ '^pg_' ORDER BY 1"""
-COLUMNS = """SELECT a.attname, quote_ident(a.attname), t.typname, format_type(a.atttypid, a.atttypmod), a.atttypmod,
-       coalesce(l.collisdeterministic, true),
-       coalesce(a.attnum = ANY (i.indkey), false)
-  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
-  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
- WHERE a.attrelid = %s::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname COLLATE "C\""""
+
+class CannotCompare(CutoverError):
+    """The servers cannot be compared by hash, or a standby was named; nothing is said about the rows."""
 
 
-class SchemasDiffer(CutoverError):
-    """The sides do not have the same tables and columns, so their rows cannot be compared."""
+class Hashing(Enum):
+    """How a row becomes 64 bits; by value the names of the comparison that chose them."""
+
+    RECORD = "S4"  # the fastest
+    SENT = "S2"  # where the servers' encodings differ: the bytes as they are sent to a client
+    TEXT = "S1"  # before 14, or where the servers' own hashes disagree
 
 
 @dataclass(frozen=True)
-class HashedTable:
-    """One table: `key` are its primary key's columns (quoted), empty when it has none; `hash` is SQL for a row's hash."""
+class RowHash:
+    """SQL for hashes; one seed per run, so that rows built to collide once do not collide again."""
 
-    name: str
-    key: tuple[str, ...]
-    key_types: tuple[str, ...]
-    columns: tuple[tuple[str, str], ...]
-    hash: str
-    bucket: str
+    form: Hashing = Hashing.RECORD
+    seed: int = field(default_factory=lambda: secrets.randbits(62))
 
+    def of(self, forms: Sequence[str]) -> str:
+        """SQL of a row's hash, a bigint; `forms` are the columns as `form_of` writes them."""
+        row = f"ROW({', '.join(forms)})"
+        if not forms:
+            return f"{self.seed}::bigint"
+        if self.form is Hashing.TEXT:
+            return f"hashtextextended({row}::text, {self.seed})"
+        if self.form is Hashing.SENT:
+            return f"hash_record_extended(ROW(record_send({row})), {self.seed})"
+        return f"hashtextextended(hash_record_extended({row}, {self.seed})::text, {self.seed})"
 
-def hashed_tables(session: Session) -> list[HashedTable]:
-    """Every ordinary table (leaves of partitioned ones) of the session's side, with the SQL that hashes a row."""
-    return [_hashed(session, name, oid) for name, oid in session.rows(TABLES)]
-
-
-def same_tables(source: Session, target: Session) -> list[HashedTable]:
-    """The tables of both sides; raises SchemasDiffer naming what differs, or when the servers hash differently."""
-    if source.value(CANARY) != target.value(CANARY):
-        raise SchemasDiffer("the two servers hash the same constants differently; rows cannot be compared by hash")
-    ours = {table.name: table for table in hashed_tables(source)}
-    theirs = {table.name: table for table in hashed_tables(target)}
-    odd = sorted(set(ours) ^ set(theirs)) + sorted(n for n in set(ours) & set(theirs) if ours[n] != theirs[n])
-    if odd:
-        raise SchemasDiffer(f"tables that differ between {source.side} and {target.side}: {', '.join(odd)}")
-    return list(ours.values())
+    def of_key(self, forms: Sequence[str]) -> str:
+        """SQL of a hash that only spreads keys; it need not be as good as that of a row."""
+        if self.form is Hashing.RECORD:
+            return f"hash_record_extended(ROW({', '.join(forms)}), {self.seed})"
+        return self.of(forms)
 
 
-def _hashed(session: Session, name: str, oid: int) -> HashedTable:
-    columns = session.rows(COLUMNS, [oid])
-    forms = {
-        raw: _form(quoted, kind, typmod, deterministic) for raw, quoted, kind, _, typmod, deterministic, _ in columns
-    }
-    key = [(quoted, forms[raw], declared) for raw, quoted, _, declared, _, _, in_key in columns if in_key]
-    row_hash = _hash(list(forms.values()))
-    return HashedTable(
-        name=name,
-        key=tuple(quoted for quoted, _, _ in key),
-        key_types=tuple(declared for _, _, declared in key),
-        columns=tuple((raw, declared) for raw, _, _, declared, _, _, _ in columns),
-        hash=row_hash,
-        bucket=f"({_hash([form for _, form, _ in key]) if key else row_hash} & 4095)",
+def hash_of_both(source: Session, target: Session) -> RowHash:
+    """The fastest hash on which both servers agree; raises CannotCompare when they agree on none."""
+    versions = [int(session.value("SHOW server_version_num")) for session in (source, target)]
+    encodings = [session.value("SHOW server_encoding") for session in (source, target)]
+    wanted = [Hashing.RECORD, Hashing.TEXT] if encodings[0] == encodings[1] else [Hashing.SENT]
+    for form in wanted:
+        if form is not Hashing.TEXT and min(versions) < WIDE_ENOUGH:
+            continue
+        row_hash = RowHash(form)
+        # Known constants before anything is believed: nobody promises that hashes stay the same from major to major.
+        if canary(source, row_hash) == canary(target, row_hash):
+            return row_hash
+    raise CannotCompare(
+        f"{source.side} ({encodings[0]}, {versions[0]}) and {target.side} ({encodings[1]}, {versions[1]}) hash the same "
+        "constants differently; rows cannot be compared by hash"
     )
 
 
-def _hash(forms: list[str]) -> str:
-    return f"hashtextextended(hash_record_extended(ROW({', '.join(forms)}), {SEED})::text, {SEED})"
+def canary(session: Session, row_hash: RowHash) -> int:
+    """The hash of known constants."""
+    return int(session.value(f"SELECT {row_hash.of([CANARY_ROW])}"))
 
 
-def _form(column: str, kind: str, typmod: int, deterministic: bool) -> str:
+def form_of(column: str, kind: str, typmod: int, deterministic: bool) -> str:
+    """SQL of a column as it is hashed; `kind` is the built-in type's name, empty for any other type."""
     if kind in AS_IS or (kind in ("text", "varchar") and deterministic) or (kind == "numeric" and typmod >= 0):
         return column
     if kind in AS_BYTES:
-        return f"{kind}{'_' if kind.startswith('time') else ''}send({column})"
+        return f"{AS_BYTES[kind]}({column})"
     if not deterministic:
         return f'{column}::text COLLATE "C"'
     return f"{column}::text"

@@ -12,13 +12,13 @@ from moves import PLAIN, forward, kits, prepare, publications, reverse, take
 
 from cutover.core.clock import Deadline
 from cutover.core.step import Step
+from cutover.postgres.baseline import Validated
 from cutover.postgres.emptying import EmptyAgain
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.replication import Publication
 from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import FENCE
 from cutover.postgres.switchover import Switchover
-from cutover.postgres.validation import Validated
 
 EMPTY = 'SET session_replication_role = replica; TRUNCATE things, "Parts"'
 

@@ -6,10 +6,11 @@ from load import load
 from moves import VALIDATING, blue_switch, caught_up, planted
 
 from cutover.core.clock import Deadline
-from cutover.postgres.rowhash import SchemasDiffer
+from cutover.postgres.baseline import ForgetBaseline, RecordBaseline, RowsDiffer, SameRows
+from cutover.postgres.comparable import SchemasDiffer
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import SwitchRefused
-from cutover.postgres.validation import ForgetBaseline, RecordBaseline, RowsDiffer, SameRows, validate
+from cutover.postgres.validation import validate
 
 SOUND = """TRUNCATE public.tricky; INSERT INTO public.tricky SELECT i, 'text ' || i, i / 3.0, i * 1.5,
   jsonb_build_object('a', i, 'b', 2), timestamptz '2026-01-01' + i * interval '1 second', i,

@@ -1,0 +1,226 @@
+"""Keys that may differ: read from the buckets that differ, and looked at again until they are equal or surely different."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.postgres import marker
+from cutover.postgres.buckets import FINER, Buckets, Tally
+from cutover.postgres.comparable import PARAM, Column, Table, with_params
+from cutover.postgres.session import Session
+from cutover.postgres.snapshot import SLICE_TIMEOUT, Scope, Snapshot
+
+Key = tuple[str, ...]
+
+ROUNDS = 40
+MANY = 0.20  # above this share of differing buckets the whole table is read, in finer buckets first
+RANGES_AT_ONCE = 1000
+HASHED_ROWS_AT_ONCE = 200_000
+KEYS_AT_ONCE = 2000
+MOST_SUSPECTS = 100_000
+
+
+@dataclass
+class Suspects:
+    """Keys whose rows differ between two snapshots, and how many buckets were not read because there were too many."""
+
+    keys: list[Key] = field(default_factory=list)
+    more: int = 0
+
+
+def suspects_in(
+    table: Table, buckets: Buckets, bad: Sequence[int], ours: Snapshot, theirs: Snapshot, scope: Scope
+) -> Suspects:
+    """The keys that differ within the `bad` buckets, both sides read within their snapshots; memory is bounded."""
+    found = Suspects()
+    if not buckets.step and len(bad) > MANY * buckets.size:
+        buckets, bad = _finer(table, buckets, bad, ours, theirs, scope)
+    at_once = RANGES_AT_ONCE if buckets.step else _hashed_at_once(table, buckets, bad, ours)
+    for start in range(0, len(bad), at_once):
+        part = bad[start : start + at_once]
+        if len(found.keys) >= MOST_SUSPECTS:
+            found.more = len(bad) - start
+            break
+        sides = [_ask_entries(snapshot, table, buckets, part, scope) for snapshot in (ours, theirs)]
+        a, b = ({tuple(row[:-1]): row[-1] for row in side.result()} for side in sides)
+        found.keys += sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    return found
+
+
+def _finer(
+    table: Table, buckets: Buckets, bad: Sequence[int], ours: Snapshot, theirs: Snapshot, scope: Scope
+) -> tuple[Buckets, list[int]]:
+    finer = buckets.finer()
+    tallies = []
+    for snapshot in (ours, theirs):
+        session, heap = snapshot.first, table.at(snapshot.first)
+        combine = f"sum({heap.hash})" if table.adds else f"bit_xor({heap.hash})"
+        sql = (
+            f"SELECT {finer.sql(table, session)}, count(*), {combine} FROM {heap.rows} "
+            f"WHERE {buckets.sql(table, session)} = ANY({PARAM}::bigint[]) AND {scope.of(table, session)} GROUP BY 1"
+        )
+        tallies.append(snapshot.ask(with_params(sql), [list(bad)]))
+    a, b = (Tally(finer.size, adds=table.adds) for _ in tallies)
+    for tally, answer in zip((a, b), tallies, strict=True):
+        tally.add(answer.result())
+    return finer, a.differing(b)
+
+
+def _hashed_at_once(table: Table, buckets: Buckets, bad: Sequence[int], ours: Snapshot) -> int:
+    """Each batch reads the whole table, so as few as memory allows."""
+    leaves = [oid for _, oid in table.at(ours.first).leaves]
+    size = (
+        ours.first.value("SELECT sum(pg_relation_size(oid))::bigint FROM pg_class WHERE oid = ANY(%s)", [leaves]) or 0
+    )
+    rows_per_bucket = size / 60 / buckets.size + 1  # 60 bytes: no row is shorter than about half of that
+    return max(FINER, int(HASHED_ROWS_AT_ONCE / rows_per_bucket), len(bad) // 20)
+
+
+def _ask_entries(
+    snapshot: Snapshot, table: Table, buckets: Buckets, bad: Sequence[int], scope: Scope
+) -> Future[list[tuple[Any, ...]]]:
+    sql, params = _entries_sql(table, buckets, bad, snapshot.first, scope)
+    return snapshot.ask(with_params(sql), params)
+
+
+def _entries_sql(
+    table: Table, buckets: Buckets, bad: Sequence[int], session: Session, scope: Scope
+) -> tuple[str, list[list[int]]]:
+    heap, key = table.at(session), table.key_at(session)
+    if not key:
+        # Without a key the hash names the row, and how often it is there is what may differ.
+        value = f"({heap.hash})::text"
+        where = f"{buckets.sql(table, session)} = ANY({PARAM}::bigint[]) AND {scope.of(table, session)}"
+        return f"SELECT {value}, count(*)::text FROM {heap.rows} WHERE {where} GROUP BY 1", [list(bad)]
+    names = ", ".join(f"{column.quoted}::text" for column in key)
+    if buckets.step:
+        bounds = [buckets.bounds(bucket) for bucket in bad]
+        sql = (
+            f"SELECT {names}, {heap.hash} FROM unnest({PARAM}::bigint[], {PARAM}::bigint[]) AS r(cutover_low, cutover_high) "
+            f"JOIN {heap.rows} ON {buckets.column} >= r.cutover_low AND {buckets.column} <= r.cutover_high "
+            f"WHERE {scope.of(table, session)}"
+        )
+        return sql, [[low for low, _ in bounds], [high for _, high in bounds]]
+    where = f"{buckets.sql(table, session)} = ANY({PARAM}::bigint[]) AND {scope.of(table, session)}"
+    return f"SELECT {names}, {heap.hash} FROM {heap.rows} WHERE {where}", [list(bad)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key's hash, or one hash's count, and `written`: a row that became what it was is another version of it."""
+
+    hash: str | None
+    written: str | None
+
+
+ABSENT = Entry(None, None)
+
+
+def entries(session: Session, table: Table, keys: Sequence[Key]) -> dict[Key, Entry]:
+    """The rows of these keys as they are now; without a key, how often each of these hashes is there."""
+    found: dict[Key, Entry] = {}
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[start : start + KEYS_AT_ONCE]
+        wanted = set(part)
+        sql, params = _by_key(session, table, part) if table.key else _by_hash(session, table, part)
+        for *key, value, written in session.rows(with_params(sql), params, timeout=SLICE_TIMEOUT):
+            if tuple(key) in wanted:  # a collation that takes more than one text for the same finds too much
+                found[tuple(key)] = Entry(value, written)
+    return found
+
+
+def join_on_key(session: Session, table: Table) -> str:
+    """SQL that joins the table, unqualified, with one text array per key column as parameters."""
+    key, heap = table.key_at(session), table.at(session)
+    arrays = ", ".join(f"{PARAM}::text[]" for _ in key)
+    names = ", ".join(f"cutover_k{i}" for i in range(len(key)))
+    on = " AND ".join(_same(column, f"k.cutover_k{i}") for i, column in enumerate(key))
+    return f"unnest({arrays}) AS k({names}) JOIN {heap.rows} AS cutover_t ON {on}"
+
+
+def _same(column: Column, value: str) -> str:
+    if column.foreign:  # its operators lie in a schema that is not searched
+        return f'{column.quoted}::text = {value} COLLATE "C"'
+    collate = f" COLLATE {column.collation}" if column.collation else ""
+    return f"{column.quoted} = {value}::{column.declared}{collate}"
+
+
+def _by_key(session: Session, table: Table, keys: Sequence[Key]) -> tuple[str, list[list[str]]]:
+    heap = table.at(session)
+    names = ", ".join(f"{column.quoted}::text" for column in table.key_at(session))
+    sql = f"SELECT {names}, ({heap.hash})::text, cutover_t.xmin::text FROM {join_on_key(session, table)}"
+    return sql, [[key[i] for key in keys] for i in range(len(table.key))]
+
+
+def _by_hash(session: Session, table: Table, keys: Sequence[Key]) -> tuple[str, list[list[int]]]:
+    heap = table.at(session)
+    sql = (
+        f"SELECT ({heap.hash})::text, count(*)::text, sum(xmin::text::bigint)::text "
+        f"FROM {heap.rows} WHERE {heap.hash} = ANY({PARAM}::bigint[]) GROUP BY 1"
+    )
+    return sql, [[int(key[0]) for key in keys]]
+
+
+@dataclass
+class Settled:
+    """What looking again found: `real` differences as seen from the source, and keys that never stood still."""
+
+    real: dict[Key, str] = field(default_factory=dict)
+    unproven: list[Key] = field(default_factory=list)
+    why: str = ""
+    looks: int = 0
+
+
+def recheck(
+    table: Table, suspects: Sequence[Key], ours: Session, theirs: Session, marks: Session, catch_up: float
+) -> Settled:
+    """Looks again at each suspect: source, proven position, target, source; what is in flight settles.
+
+    A row is different only when two looks in a row find the same versions of it on both sides: one that came and went
+    between two looks at the source was seen on the target alone. Waits up to `catch_up` s for each marker.
+    """
+    settled = Settled()
+    open_keys = list(suspects)
+    earlier: dict[Key, tuple[Entry, Entry]] = {}
+    backoff = Backoff(SystemClock(), first=0.001, longest=0.05)
+    while open_keys and settled.looks < ROUNDS:
+        settled.looks += 1
+        try:
+            looked = list(_look(table, open_keys, ours, theirs, marks, catch_up))
+        except marker.NotCaughtUp as error:
+            settled.unproven, settled.why = open_keys, error.message
+            return settled
+        still: dict[Key, tuple[Entry, Entry]] = {}
+        open_keys = []
+        for key, before, there, after in looked:
+            if there.hash in (before.hash, after.hash):
+                continue
+            if before == after and earlier.get(key) == (after, there):
+                settled.real[key] = _kind(after, there)
+                continue
+            open_keys.append(key)
+            if before == after:
+                still[key] = (after, there)
+        earlier = still
+        if open_keys and not still:
+            backoff.pause()  # every one of them is being written at this moment
+    settled.unproven = open_keys
+    settled.why = f"rows changed at each of {settled.looks} looks" if open_keys else ""
+    return settled
+
+
+def _look(
+    table: Table, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, catch_up: float
+) -> Iterator[tuple[Key, Entry, Entry, Entry]]:
+    before = entries(ours, table, keys)
+    marker.await_marker(theirs, marker.write_marker(marks), Deadline.after(catch_up))
+    there = entries(theirs, table, keys)
+    after = entries(ours, table, keys)
+    for key in keys:
+        yield key, before.get(key, ABSENT), there.get(key, ABSENT), after.get(key, ABSENT)
+
+
+def _kind(ours: Entry, theirs: Entry) -> str:
+    return "missing" if theirs.hash is None else "extra" if ours.hash is None else "different"
