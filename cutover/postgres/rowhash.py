@@ -44,7 +44,7 @@ WIDE_ENOUGH = 140000  # the first version with bit_xor and hash_record_extended
 CANARY_ROW = (
     "1::int4, int8send(4294967296), 'a'::text, timestamptz_send('2026-01-02 03:04:05+00'), 1.50::numeric(9, 2), "
     "'\\xdeadbeef'::bytea, '2026-01-02'::date, true, float8send('-0'), NULL::text, "
-    "'00000000-0000-4000-8000-000000000001'::uuid, 'ä€😀'::text, '[1,2)'::int4range::text"
+    "'00000000-0000-4000-8000-000000000001'::uuid, '[1,2)'::int4range::text"
 )
 
 

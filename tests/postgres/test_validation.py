@@ -8,8 +8,7 @@ from moves import VALIDATING, blue_switch, caught_up, planted
 from cutover.core.clock import Deadline
 from cutover.postgres.baseline import ForgetBaseline, RecordBaseline, RowsDiffer, SameRows
 from cutover.postgres.comparable import SchemasDiffer
-from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
-from cutover.postgres.switch import SwitchRefused
+from cutover.postgres.sides import SWITCHED, read_sides
 from cutover.postgres.validation import validate
 
 SOUND = """TRUNCATE public.tricky; INSERT INTO public.tricky SELECT i, 'text ' || i, i / 3.0, i * 1.5,
@@ -163,47 +162,3 @@ def test_a_baseline_is_not_recorded_over_a_difference(prepared: Pair) -> None:
     with lost, pytest.raises(RowsDiffer, match=r"public\.tricky \(11\): missing"):
         RecordBaseline(prepared.blue, prepared.green).run(Deadline.after(60.0))
     assert not prepared.sql("blue", "SELECT 1 FROM cutover.baseline")
-
-
-IN_WINDOW = {
-    "a row": ("UPDATE public.tricky SET t = 'new' WHERE id IN (12, 13)",
-              "UPDATE public.tricky SET t = 'bad' WHERE id = 13", r"public\.tricky 13"),
-    "a lost delete": ("DELETE FROM public.tricky WHERE id = 14",
-                      "INSERT INTO public.tricky (id) VALUES (14)", r"public\.tricky: 59 rows on blue, 60 on green"),
-    "without a key": ("INSERT INTO public.notes VALUES ('fresh', 1), ('fresh', 1)",
-                      ("UPDATE public.notes SET v = 2 WHERE ctid = "
-                      "(SELECT ctid FROM public.notes WHERE body = 'fresh' LIMIT 1)"), r"public\.notes: a row without key"),
-    "composite key": ("UPDATE shop.order_lines SET quantity = 5 WHERE order_id = 2",
-                      "UPDATE shop.order_lines SET quantity = 6 WHERE order_id = 2 AND line_no = 1",
-                      r"shop\.order_lines 1, 2|shop\.order_lines 2, 1"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("change, damage, named", IN_WINDOW.values(), ids=IN_WINDOW.keys())
-def test_the_window_refuses_what_changed_since_and_differs(
-    prepared: Pair, change: str, damage: str, named: str
-) -> None:
-    RecordBaseline(prepared.blue, prepared.green).run(Deadline.after(60.0))
-    try:
-        prepared.sql("blue", change)
-        caught_up(prepared.blue, prepared.green)
-        with load(prepared, writers=1), planted(prepared.green, damage, "SELECT 1"):
-            with pytest.raises(SwitchRefused, match=named):
-                blue_switch(prepared.blue, prepared.green, VALIDATING)
-            assert read_sides(prepared.blue, prepared.green) == BEFORE
-    finally:
-        ForgetBaseline(prepared.blue).run(Deadline.after(10.0))
-        again = ("TRUNCATE public.notes; INSERT INTO public.notes SELECT 'note ' || i % 7, 0.0 FROM generate_series(1, 40) i",
-                 SOUND, "UPDATE shop.order_lines SET quantity = 4 WHERE order_id = 2")  # fmt: skip
-        for statement in again:
-            prepared.sql("blue", statement)
-        caught_up(prepared.blue, prepared.green)
-    assert validate(prepared.blue, prepared.green).status == "equal"
-
-
-def test_the_window_passes_what_changed_and_is_the_same(prepared: Pair) -> None:
-    RecordBaseline(prepared.blue, prepared.green).run(Deadline.after(60.0))
-    with load(prepared, writers=2, churn=True):
-        blue_switch(prepared.blue, prepared.green, VALIDATING)
-    blue_switch(prepared.green, prepared.blue)
-    ForgetBaseline(prepared.blue).run(Deadline.after(10.0))
