@@ -14,9 +14,10 @@ from cutover.bench.bare import bare_switch
 from cutover.bench.rig import Rig, rig
 from cutover.bench.writers import Notes, writing
 from cutover.core.clock import Deadline
+from cutover.postgres.baseline import RecordBaseline
 from cutover.postgres.marker import await_marker, write_marker
 from cutover.postgres.switch import Fence, Switch
-from cutover.postgres.validation import RecordBaseline, validate
+from cutover.postgres.validation import validate
 
 AROUND = 1.0  # seconds before and after a switch in which the longest gap is looked for
 CALM = 2.0  # seconds between two switches

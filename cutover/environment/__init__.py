@@ -1,5 +1,6 @@
 """environments/*.yaml → frozen models; all problems at once, with file and line."""
 
+from cutover.environment.comparing import Validation
 from cutover.environment.loading import load, parse
 from cutover.environment.models import (
     AlbCarrier,
@@ -19,7 +20,6 @@ from cutover.environment.models import (
     Shift,
     Smoke,
     Ttl,
-    Validation,
     Window,
     World,
 )

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from cutover.environment.comparing import Validation
 from cutover.environment.contradictions import contradictions
-from cutover.environment.reading import Reads, number, prose, sql_question, whole, wrong
+from cutover.environment.reading import Reads, number, prose, whole, wrong
 from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath, Ref
+from cutover.environment.section import Section
 from cutover.environment.shapes import CHECKLIST_SCHEMA, checklist_items, rising_to_100, soak_reader
 from cutover.environment.written import (
     Account,
@@ -19,7 +21,6 @@ from cutover.environment.written import (
     Line,
     Methods,
     Name,
-    Percentage,
     Profile,
     Region,
     Role,
@@ -30,19 +31,6 @@ from cutover.environment.written import (
     SmokeTests,
     Wait,
 )
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, unknown keys refused, inputs never in an error."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-        validate_default=False,
-        protected_namespaces=(),
-    )
 
 
 class World(Section):
@@ -84,29 +72,6 @@ class Fence(Section):
     """The longest wait, with writes stopped, for green to receive the last row."""
     sequence_margin: Annotated[int, whole(0, 1_000_000_000)] = 1000
     """How far green's sequences are set ahead of blue's, in steps of each sequence."""
-
-
-class BusinessCheck(Section):
-    """A figure that both databases must agree on."""
-
-    name: Name
-    sql: Annotated[str, sql_question]
-    """One query that answers one row with one value; it runs in a read-only transaction on both sides."""
-    within: Percentage = 0.0
-    """How far green's value may be from blue's, such as 5%; without it they are the same."""
-
-
-class Validation(Section):
-    """How the two databases are compared."""
-
-    in_window: Literal["changed", "none"] = "changed"
-    """What is compared again while writes are stopped: tables changed since the last full comparison, or nothing."""
-    max_report: Annotated[int, whole(1, 1000)] = 20
-    """How many differing rows are listed."""
-    show_values: Flag = False
-    """Whether differing values are shown; else their type, length and a hash that is another one in each run."""
-    checks: tuple[BusinessCheck, ...] = ()
-    """Figures of the business, compared on both sides by `invoke validate`."""
 
 
 class Database(Section):
