@@ -28,8 +28,8 @@ TABLE = """CREATE TABLE public.measured (id bigint PRIMARY KEY, token uuid NOT N
   amount numeric(12, 2), weight float8, at timestamptz, day date, paid boolean, code varchar(20), remark text, extra jsonb)"""
 # 11 columns, about 290 bytes a row; the same rows on both sides without being sent.
 ROWS = """INSERT INTO public.measured SELECT i, md5(i::text)::uuid, i % 9973, (i % 100000) / 100.0, i / 7.0,
-  timestamptz '2026-01-01 00:00+00' + i * interval '1 second', date '2026-01-01' + i % 365, i % 3 = 0, 'code ' || i % 5000,
-  repeat(md5(i::text), 4), jsonb_build_object('a', i % 10, 'b', 'x' || i % 100) FROM generate_series(%s::bigint, %s) i"""
+  timestamptz '2026-01-01 00:00+00' + i * interval '1 second', date '2026-01-01' + (i % 365)::int, i % 3 = 0, 'code ' || i % 5000,
+  repeat(md5(i::text), 4), jsonb_build_object('a', i % 10, 'b', 'x' || i % 100) FROM generate_series({first}::bigint, {last}) i"""
 COUNT = "SELECT count(*) FROM public.measured"
 TEXT = "SELECT sum(length(ROW(t.*)::text)) FROM public.measured t"
 CLIENT = """import json, resource, sys
@@ -75,7 +75,7 @@ class Figures:
     def ratio(self, name: str, what: str) -> float:
         """How many times the text-cast floor's `wall` or `cpu`, median by median."""
         ours, floor = (getattr(self.costs[key], what) for key in (name, "text-cast floor"))
-        return statistics.median(ours) / statistics.median(floor)
+        return float(statistics.median(ours) / statistics.median(floor))
 
     def document(self) -> dict[str, Any]:
         ratios = {f"{name} / floor, {what}": round(self.ratio(name, what), 2)
@@ -150,16 +150,19 @@ def _servers(rows: int, say: Callable[[str], None]) -> Iterator[tuple[list[str],
 
 @contextmanager
 def _connected(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    with psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, options=f"-c statement_timeout={int(PATIENCE * 1000)}"
-    ) as session:
-        yield session
+    try:
+        with psycopg.connect(
+            dsn, autocommit=True, connect_timeout=5, options=f"-c statement_timeout={int(PATIENCE * 1000)}"
+        ) as session:
+            yield session
+    except psycopg.Error as error:
+        raise BenchFailed(f"the server refused: {str(error).strip()}") from error
 
 
 def _fill(dsn: str, rows: int) -> None:
     with _connected(dsn) as session:
         for first in range(1, rows + 1, 250_000):
-            session.execute(ROWS.encode(), [first, min(first + 249_999, rows)])
+            session.execute(ROWS.format(first=first, last=min(first + 249_999, rows)).encode())
         # As a table is that has been there for a while: no hint bits to be set by whoever reads it first.
         session.execute("VACUUM (FREEZE, ANALYZE) public.measured")
         session.execute("CHECKPOINT")
