@@ -67,6 +67,8 @@ def validate(
             _wanted(app, tables=tables, sample=sample, resume=resume, repair=repair),
             listen=shown,
         )
+    except ConfigurationRefused:
+        raise
     except (SchemasDiffer, RowsDiffer) as error:
         say(error.message)
         raise Exit(code=1) from error
