@@ -15,6 +15,8 @@ from cutover.cli.ends import ended, say
 AS_PACKAGES = ("whole", "faults", "cli")  # folders of tests/ whose files import each other by the folder's name
 STAGE = ("tests/whole", "tests/faults")
 DEBIAN = {"dig": "bind9-dnsutils", "curl": "curl"}  # real components that have no wheel
+# PostgreSQL with ICU and extensions, which the wheel's builds lack; Debian 12 has it, and without it tests say that they skip.
+WHERE_APT_HAS_IT = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
 
 
 @task(positional=["name"], help={"name": "the new environment"})
@@ -153,7 +155,7 @@ def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> N
 def _provide_tools(*, install: bool) -> None:
     from cutover.core.errors import Refused
 
-    missing = {tool: package for tool, package in DEBIAN.items() if shutil.which(tool) is None}
+    missing = {tool: package for tool, package in {**DEBIAN, **_offered()}.items() if shutil.which(tool) is None}
     if not missing:
         return
     packages = sorted(set(missing.values()))
@@ -170,6 +172,18 @@ def _provide_tools(*, install: bool) -> None:
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:
             raise Refused(f"{' '.join(command)} failed: {done.stderr.strip()[-400:]}")
+
+
+def _offered() -> dict[str, str]:
+    """Of the packages that not every release has, those that this one has and root could install."""
+    if os.geteuid() != 0 or shutil.which("apt-cache") is None:
+        return {}
+    found = {}
+    for tool, package in WHERE_APT_HAS_IT.items():
+        command = ["apt-cache", "show", "--no-all-versions", package]
+        if subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0:
+            found[tool] = package
+    return found
 
 
 def _run(command: list[str], environ: dict[str, str] | None = None) -> None:

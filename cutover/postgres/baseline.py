@@ -14,7 +14,11 @@ from cutover.postgres.validation import HORIZON, validate
 
 
 class RowsDiffer(CutoverError):
-    """Rows differ between the sides, or were not proven equal; the message names the first of them."""
+    """Rows differ between the sides; the message names the first of them."""
+
+
+class NotProven(CutoverError):
+    """Some rows could not be compared at one position; nothing is known to differ."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,10 @@ class RecordBaseline(Command):
             # Taken before the first row is read: whatever changes meanwhile is compared again inside the window.
             xmin = session.value(HORIZON)
             report = validate(self.source, self.target)
+            if report.status == "not proven":
+                raise NotProven(
+                    str(report), next_command="invoke validate --json, when fewer of these rows are written"
+                )
             if report.status != "equal":
                 raise RowsDiffer(str(report), next_command="invoke validate --json: it names rows and columns")
             session.run("DELETE FROM cutover.baseline")

@@ -108,10 +108,11 @@ def _tally(session: Session, table: Table, buckets: Buckets, part: Slice, scope:
     return f"SELECT {buckets.sql(table, session)}, count(*), {combine} FROM ONLY {part.leaf}{where} GROUP BY 1"
 
 
-def slices(session: Session, table: Table) -> tuple[list[Slice], list[list[Any]]]:
+def slices(session: Session, table: Table, pages_at_once: int = SLICE_PAGES) -> tuple[list[Slice], list[list[Any]]]:
     """A table's slices on the session's side, and the identity of its files: rows stay where they are while it is the same."""
     found = session.rows(LEAVES, [[oid for _, oid in table.at(session).leaves]])
-    pages_at_once = SLICE_PAGES if int(session.value("SHOW server_version_num")) >= WIDE_ENOUGH else 1 << 62
+    if int(session.value("SHOW server_version_num")) < WIDE_ENOUGH:
+        pages_at_once = 1 << 62  # each slice would read the whole table
     parts: list[Slice] = []
     for leaf, _, _, size, block in found:
         pages = size // block

@@ -7,7 +7,7 @@ from typing import Any
 
 from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.postgres import marker
-from cutover.postgres.buckets import FINER, Buckets, Tally
+from cutover.postgres.buckets import EXTENT, ROWS_PER_RANGE, Buckets, Tally
 from cutover.postgres.comparable import PARAM, Column, Table, with_params
 from cutover.postgres.session import Session
 from cutover.postgres.snapshot import SLICE_TIMEOUT, Scope, Snapshot
@@ -17,8 +17,8 @@ Key = tuple[str, ...]
 ROUNDS = 40
 MANY = 0.20  # above this share of differing buckets the whole table is read, in finer buckets first
 RANGES_AT_ONCE = 1000
-HASHED_ROWS_AT_ONCE = 200_000
 KEYS_AT_ONCE = 2000
+MOST_SCANS = 20  # of a whole table, for buckets of hashes
 MOST_SUSPECTS = 100_000
 
 
@@ -31,16 +31,24 @@ class Suspects:
 
 
 def suspects_in(
-    table: Table, buckets: Buckets, bad: Sequence[int], ours: Snapshot, theirs: Snapshot, scope: Scope
+    table: Table,
+    buckets: Buckets,
+    bad: Sequence[int],
+    ours: Snapshot,
+    theirs: Snapshot,
+    scope: Scope,
+    most: int = MOST_SUSPECTS,
 ) -> Suspects:
     """The keys that differ within the `bad` buckets, both sides read within their snapshots; memory is bounded."""
     found = Suspects()
     if not buckets.step and len(bad) > MANY * buckets.size:
         buckets, bad = _finer(table, buckets, bad, ours, theirs, scope)
-    at_once = RANGES_AT_ONCE if buckets.step else _hashed_at_once(table, buckets, bad, ours)
+    at_once = min(RANGES_AT_ONCE, most // ROWS_PER_RANGE + 1)
+    if not buckets.step:
+        at_once = _hashed_at_once(table, buckets, ours, 2 * most)
     for start in range(0, len(bad), at_once):
         part = bad[start : start + at_once]
-        if len(found.keys) >= MOST_SUSPECTS:
+        if len(found.keys) >= most or (not buckets.step and start >= MOST_SCANS * at_once):
             found.more = len(bad) - start
             break
         sides = [_ask_entries(snapshot, table, buckets, part, scope) for snapshot in (ours, theirs)]
@@ -68,14 +76,11 @@ def _finer(
     return finer, a.differing(b)
 
 
-def _hashed_at_once(table: Table, buckets: Buckets, bad: Sequence[int], ours: Snapshot) -> int:
-    """Each batch reads the whole table, so as few as memory allows."""
+def _hashed_at_once(table: Table, buckets: Buckets, ours: Snapshot, most_rows: int) -> int:
+    """Each batch reads the whole table, so it is as large as memory allows."""
     leaves = [oid for _, oid in table.at(ours.first).leaves]
-    size = (
-        ours.first.value("SELECT sum(pg_relation_size(oid))::bigint FROM pg_class WHERE oid = ANY(%s)", [leaves]) or 0
-    )
-    rows_per_bucket = size / 60 / buckets.size + 1  # 60 bytes: no row is shorter than about half of that
-    return max(FINER, int(HASHED_ROWS_AT_ONCE / rows_per_bucket), len(bad) // 20)
+    rows, size = ours.first.rows(EXTENT, [leaves])[0]
+    return max(1, most_rows * buckets.size // max(rows or (size or 0) // 60, 1))
 
 
 def _ask_entries(

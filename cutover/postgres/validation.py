@@ -22,8 +22,8 @@ from cutover.postgres.comparison import Progress, Report
 from cutover.postgres.rowdiff import Difference, explained, write_repair
 from cutover.postgres.rowhash import PINNED, RowHash, hash_of_both
 from cutover.postgres.session import Database, Session
-from cutover.postgres.snapshot import SLICE_TIMEOUT, Scope, Slice, Snapshot, slices
-from cutover.postgres.suspects import Key, recheck, suspects_in
+from cutover.postgres.snapshot import SLICE_PAGES, SLICE_TIMEOUT, Scope, Slice, Snapshot, slices
+from cutover.postgres.suspects import MOST_SUSPECTS, Key, recheck, suspects_in
 
 HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 SYSTEM = """SELECT (SELECT system_identifier::text FROM pg_control_system()),
@@ -45,6 +45,10 @@ class Wanted:
     catch_up: float = 30.0
     row_hash: RowHash | None = None
     """A hash of the caller's choice; without it the fastest on which both servers agree."""
+    slice_pages: int = SLICE_PAGES
+    """How much of a table is read at a time, in pages of the server (8 kB)."""
+    most_suspects: int = MOST_SUSPECTS
+    """Keys per table that are looked at one by one; of what differs beyond that only the buckets are counted."""
 
 
 def validate(
@@ -155,7 +159,7 @@ class _Comparison:
             bad = set(tallies[0].differing(tallies[1]))
             if begun.slices:
                 bad |= self._touched(table, buckets, begun.horizon)
-            suspects = suspects_in(table, buckets, sorted(bad), ours, theirs, self._scope)
+            suspects = suspects_in(table, buckets, sorted(bad), ours, theirs, self._scope, self._wanted.most_suspects)
             return Done(tallies[0].rows, suspects.keys, suspects.more, begun.horizon)
         finally:
             for snapshot in self._snapshots:
@@ -164,7 +168,7 @@ class _Comparison:
     def _begun(self, table: Table) -> Begun:
         """What an interrupted comparison has read of this table; a new plan when a file of it is another one now."""
         sides = [snapshot.first for snapshot in self._snapshots]
-        plans = [slices(session, table) for session in sides]
+        plans = [slices(session, table, self._wanted.slice_pages) for session in sides]
         files = [identity for _, identity in plans]
         known = self.checkpoint.begun.get(table.name)
         if known is not None and known.files == files:

@@ -88,6 +88,16 @@ def test_every_row_that_differs_is_named(tables: Pair, share: int) -> None:
         assert {d.seen for d in report.differences if d.table == "public.scattered"} == {"missing"}
 
 
+@pytest.mark.parametrize(
+    "table, change", [("public.many", "n = -1"), ("public.scattered", "t = '-'")], ids=["ranges", "hashes"]
+)
+def test_what_is_too_much_to_be_named_is_counted(tables: Pair, table: str, change: str) -> None:
+    with damaged(tables, f"UPDATE {table} SET {change}"):
+        report = compare(tables, Wanted(tables=TABLES, most_suspects=128))
+        assert report.status == "differs" and 128 <= len(report.differences) < 1000
+        assert [told.split(" (")[0] for told in report.more] == [table] and report.more[0] in str(report)
+
+
 def test_values_are_shown_only_where_the_policy_allows_it(tables: Pair) -> None:
     with damaged(tables, "UPDATE public.many SET t = 'other secret', n = NULL WHERE id = 7"):
         hidden = compare(tables).differences[0]
@@ -187,10 +197,8 @@ def test_figures_of_the_business_agree_within_their_tolerance(
 
 DYING = """import os, signal, sys
 from pathlib import Path
-from cutover.postgres import snapshot
 from cutover.postgres.session import Database
 from cutover.postgres.validation import Wanted, validate
-snapshot.SLICE_PAGES = 8
 left = int(sys.argv[4])
 def listen(progress):
     global left
@@ -198,7 +206,7 @@ def listen(progress):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 validate(Database("blue", "B", lambda: sys.argv[1]), Database("green", "G", lambda: sys.argv[2]),
-         Wanted(tables=sys.argv[5:], checkpoint=Path(sys.argv[3])), listen=listen)
+         Wanted(tables=sys.argv[5:], checkpoint=Path(sys.argv[3]), slice_pages=8), listen=listen)
 """
 
 
