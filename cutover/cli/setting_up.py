@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from invoke.context import Context
@@ -15,8 +17,9 @@ from cutover.cli.ends import ended, say
 AS_PACKAGES = ("whole", "faults", "cli")  # folders of tests/ whose files import each other by the folder's name
 STAGE = ("tests/whole", "tests/faults")
 DEBIAN = {"dig": "bind9-dnsutils", "curl": "curl"}  # real components that have no wheel
-# PostgreSQL with ICU and extensions, which the wheel's builds lack; Debian 12 has it, and without it tests say that they skip.
-WHERE_APT_HAS_IT = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
+# An older PostgreSQL, with ICU and extensions, which the wheel's builds lack; without it tests say that they skip.
+DEBIAN_12 = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
+NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/zz-cutover-tests.conf")
 
 
 @task(positional=["name"], help={"name": "the new environment"})
@@ -155,7 +158,7 @@ def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> N
 def _provide_tools(*, install: bool) -> None:
     from cutover.core.errors import Refused
 
-    missing = {tool: package for tool, package in {**DEBIAN, **_offered()}.items() if shutil.which(tool) is None}
+    missing = {tool: package for tool, package in _wanted().items() if shutil.which(tool) is None}
     if not missing:
         return
     packages = sorted(set(missing.values()))
@@ -165,25 +168,37 @@ def _provide_tools(*, install: bool) -> None:
         )
     say(f"installing {' '.join(packages)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-    ):
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode:
-            raise Refused(f"{' '.join(command)} failed: {done.stderr.strip()[-400:]}")
+    with _programs_only():
+        for command in (
+            ["apt-get", "update", "-qq"],
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        ):
+            done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
+            if done.returncode:
+                raise Refused(f"{' '.join(command)} failed: {done.stderr.strip()[-400:]}")
 
 
-def _offered() -> dict[str, str]:
-    """Of the packages that not every release has, those that this one has and root could install."""
-    if os.geteuid() != 0 or shutil.which("apt-cache") is None:
-        return {}
-    found = {}
-    for tool, package in WHERE_APT_HAS_IT.items():
-        command = ["apt-cache", "show", "--no-all-versions", package]
-        if subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0:
-            found[tool] = package
-    return found
+@contextmanager
+def _programs_only() -> Iterator[None]:
+    """While it lasts, PostgreSQL's package makes and starts no server of its own; afterwards everything is as before."""
+    made = [folder for folder in (NO_CLUSTER.parent.parent, NO_CLUSTER.parent) if not folder.exists()]
+    NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+    NO_CLUSTER.write_text("create_main_cluster = false\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        NO_CLUSTER.unlink()
+        for folder in reversed(made):
+            with suppress(OSError):  # the package has put its own files there
+                folder.rmdir()
+
+
+def _wanted() -> dict[str, str]:
+    release = Path("/etc/os-release")
+    is_12 = release.exists() and {"ID=debian", 'VERSION_ID="12"'} <= set(
+        release.read_text(encoding="utf-8").splitlines()
+    )
+    return {**DEBIAN, **(DEBIAN_12 if is_12 else {})}
 
 
 def _run(command: list[str], environ: dict[str, str] | None = None) -> None:
