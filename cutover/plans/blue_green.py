@@ -12,6 +12,7 @@ from cutover.postgres.readiness import Analyzed, ViewsRefreshed
 from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.watching import SchemaHolds, WalKept
+from cutover.postgres.way_back import BOTH, TOWARDS_BLUE, TOWARDS_GREEN, Directions, WayBack
 
 PREPARE, WINDOW, BAKE = "prepare", "window", "bake"
 
@@ -67,16 +68,7 @@ def prepare(means: Means, part: Parts) -> Phase:
                 settle=copy_timeout,
                 expected=30.0,
             ),
-            Subscription(
-                name="blue-follows-green",
-                source=green,
-                address=means.green_for_blue,
-                target=blue,
-                copy=False,
-                before="absent",
-                after="following",
-                settle=120.0,
-            ),
+            WayBack(name="blue-follows-green", source=green, address=means.green_for_blue, target=blue),
             Gate(
                 name="green-caught-up",
                 check=Follows(blue, green),
@@ -105,18 +97,41 @@ def window(means: Means, part: Parts) -> Phase:
         overrun=Policy.UNDO if environment.window.on_overrun == "undo" else Policy.HOLD,
         supervised=True,
         items=(
+            directions(means, "way-back-prepared", TOWARDS_GREEN, BOTH),
             Gate(
                 name="fits-the-window",
                 check=FitsTheWindow(blue, green, environment.database.lag_limit_bytes),
                 deadline=environment.window.budget / 2,
             ),
             *part.maintenance(on=True),
-            Switchover(name="switchover", blue=blue, green=green, fence=part.fence(), token=means.token),
+            Switchover(
+                name="switchover",
+                blue=blue,
+                green=green,
+                blue_for_green=means.blue_for_green,
+                green_for_blue=means.green_for_blue,
+                fence=part.fence(),
+                token=means.token,
+            ),
             *(part.traffic(Share.of(0), Share.of(100)) if immediate else ()),
+            directions(means, "way-back-follows", BOTH, TOWARDS_BLUE),
             Gate(name="rollback-ready", check=Follows(green, blue), deadline=15.0, on_fail=Policy.HOLD),
             *part.probe_write(serving="green" if immediate else "blue"),
             *part.maintenance(on=False),
         ),
+    )
+
+
+def directions(means: Means, name: str, before: str, after: str) -> Directions:
+    """One move of the directions in which changes flow; before the switchover and after it."""
+    return Directions(
+        name=name,
+        blue=means.blue,
+        green=means.green,
+        blue_for_green=means.blue_for_green,
+        green_for_blue=means.green_for_blue,
+        before=before,
+        after=after,
     )
 
 

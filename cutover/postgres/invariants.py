@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.gate import Check, Finding
+from cutover.postgres.direction import WayBackNotReady, reverse_slot
 from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database, Session
@@ -12,6 +13,7 @@ from cutover.postgres.sides import read_sides, sides_shell
 
 ROUND_TRIP = 0.250  # seconds; a marker that takes longer says that catching up would not fit the pause
 LONG_TRANSACTION = 2.0
+ADVANCE_WITHIN = 60.0  # seconds; it reads all WAL since the last time
 
 BUSY = """SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
 UNION ALL SELECT format('transaction of pid %%s (%%s) open for %%s s', pid, coalesce(usename, '?'),
@@ -92,6 +94,15 @@ class FitsTheWindow(Check):
             busy = session.rows(BUSY, [LONG_TRANSACTION])
             if busy:
                 return Finding.not_yet(f"{session.side}: {busy[0][0]}", "wait for it, or end it")
+        way_back = reverse_slot(source, target)
+        if way_back is not None:
+            try:
+                way_back.check()
+                way_back.advance(
+                    ADVANCE_WITHIN
+                )  # before writes wait: what is read now has not to be read inside the pause
+            except WayBackNotReady as error:
+                return Finding.not_yet(error.message)
         trips: list[float] = []
         for _ in range(3):
             trips.append(await_marker(target, write_marker(source), Deadline.after(5.0)))

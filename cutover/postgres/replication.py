@@ -1,4 +1,4 @@
-"""Publications and subscriptions in both directions; PostgreSQL 16 or newer on both sides (origin = none)."""
+"""Publications and subscriptions, and what becomes of an orphan slot; which direction runs when stands in `turning`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
 from cutover.postgres.emptying import EmptyAgain, ReadyToFill
-from cutover.postgres.session import Database, QueryFailed
+from cutover.postgres.session import Database, QueryFailed, Session
 from cutover.postgres.sides import APP_TABLES
 
 PUBLICATION = "cut_pub"
+FILTERS_ORIGINS = "SELECT current_setting('server_version_num')::int >= 160000"
 
 # The name alone is not enough: a publication that came along with a dump lacks the marker, and the way back hangs.
 PUBLISHED = f"""SELECT CASE
@@ -25,6 +26,14 @@ PUBLISHED = f"""SELECT CASE
                   WHERE pubname = '{PUBLICATION}') have USING (name)
      WHERE want.name IS NULL OR have.name IS NULL) THEN 'incomplete'
   ELSE 'present' END"""
+
+
+def filters_origins(*sessions: Session) -> bool:
+    """Whether every side can leave out what it has itself from the other one (16+), so that both directions may run at once.
+
+    Both have to be asked: a 16 subscriber accepts `origin = none` of a 15 publisher, which then sends everything.
+    """
+    return all(session.value(FILTERS_ORIGINS) for session in sessions)
 
 
 def subscription_name(source: str, target: str) -> str:
@@ -118,10 +127,11 @@ class Subscribe(Command):
                 [name],
             )
             dsn = target.value("SELECT quote_literal(%s::text)", [self.address.resolve()])
+            origin = ", origin = none" if filters_origins(source, target) else ""
             # Making a slot waits for every transaction that is open on the source.
             target.run(
                 f"CREATE SUBSCRIPTION {name} CONNECTION {dsn} PUBLICATION {PUBLICATION} "
-                f"WITH (copy_data = {str(self.copy).lower()}, origin = none)",
+                f"WITH (copy_data = {str(self.copy).lower()}{origin})",
                 timeout=deadline.remaining(),
             )
 
@@ -134,9 +144,10 @@ class Subscribe(Command):
         exists = self.target.ask(f"SELECT 1 FROM pg_subscription WHERE subname = '{name}'")
         create = (
             f"PGOPTIONS='-c default_transaction_read_only=off' "  # the target is fenced, and its default read-only
-            f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.address.variable}" <<\'SQL\'\n'
+            f'psql "${self.target.variable}" -X -q -v ON_ERROR_STOP=1 -v source="${self.address.variable}" '
+            f"-v origin=\"$origin\" <<'SQL'\n"
             f"CREATE SUBSCRIPTION {name} CONNECTION :'source' PUBLICATION {PUBLICATION}\n"
-            f"  WITH (copy_data = {str(self.copy).lower()}, origin = none);\nSQL"
+            f"  WITH (copy_data = {str(self.copy).lower()} :origin);\nSQL"
         )
         go_on = self.target.psql(f"ALTER SUBSCRIPTION {name} ENABLE;")
         ready = f"{ReadyToFill(self.target).shell()}\n" if self.copy else ""
@@ -146,6 +157,8 @@ if [ -n "$there" ]; then
 {go_on}
 else
 {ready}{self.source.ask(drop_orphan)}
+origin=
+if [ "$({self.source.ask(FILTERS_ORIGINS)})$({self.target.ask(FILTERS_ORIGINS)})" = tt ]; then origin=', origin = none'; fi
 {create}
 fi)"""
 
@@ -173,6 +186,7 @@ class Unsubscribe(Command):
                     # 55006: the slot is still active for a moment after the worker was told to stop
                     if error.sqlstate not in ("55006", "08006") or deadline.expired:
                         raise
+                    self._let_go(target, name)
                     backoff.pause(deadline)
         reached("unsubscribe: dropped")
         with self.source.open("unsubscribe") as source:
@@ -180,6 +194,12 @@ class Unsubscribe(Command):
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
                 [name],
             )
+
+    def _let_go(self, target: Session, name: str) -> None:
+        """Lets go of a slot that is gone: dropping stopped between slot and subscription would fail for ever."""
+        with self.source.open("unsubscribe") as source:
+            if not source.value("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [name]):
+                target.run(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
 
     def shell(self) -> str:
         name = subscription_name(self.source.side, self.target.side)
@@ -195,8 +215,7 @@ class Unsubscribe(Command):
 class Subscription(Step[str]):
     """Keeps one side following the other by logical replication; towards green, the rows that exist are copied first.
 
-    Both directions stand at once with `origin = none`, so a change is never sent back to where it came from. The
-    reverse one makes the way back lossless: it follows green from the moment green takes its first write.
+    It makes the way back lossless, too: the other direction follows green from the moment green takes its first write.
     """
 
     source: Database

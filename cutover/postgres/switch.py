@@ -17,6 +17,7 @@ from cutover.core.killpoint import reached
 from cutover.core.step import Command
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.direction import reverse_slot
 from cutover.postgres.reaper import Reaper
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
@@ -41,6 +42,8 @@ class Fence:
     catch_up: float = 5.0
     sequence_margin: int = 1000
     validate_changed: bool = True
+    late_starters: float = 0.3
+    """After this time a session that was just starting while the others were sent away has to have shown itself."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Switch(Command):
         "switch: caught up",
         "switch: compared",
         "switch: sequences set",
+        "switch: way back set",
         "switch: fenced, not committed",
         "switch: committed",
         "switch: open, not committed",
@@ -74,7 +78,7 @@ class Switch(Command):
             timings: dict[str, float] = {}
             began = time.monotonic()
             if (source, target) == ("fenced", "open"):
-                _send_away(hands.look)  # who died between opening and this has left them
+                self._send_away(hands.look)  # who died between opening and this has left them
                 return
             if (source, target) == ("open", "fenced"):
                 began = self._fence(hands, deadline, timings)
@@ -86,7 +90,7 @@ class Switch(Command):
                 self._shut_out(hands.look)
             self._open(hands, timings)
             timings["pause"] = time.monotonic() - began
-            _send_away(hands.look)
+            self._send_away(hands.look)
             hands.open.run(
                 "INSERT INTO cutover.switches (source, timings) VALUES (%s, %s)",
                 [self.source.side, json.dumps({name: round(s * 1000, 1) for name, s in timings.items()})],
@@ -103,6 +107,10 @@ class Switch(Command):
             changes = Changes(None, ())
             if self.fence.validate_changed:
                 changes = Changes.since_baseline(hands.look, hands.arrive)
+            way_back = reverse_slot(hands.look, hands.arrive)
+            if way_back is not None:
+                way_back.check()
+                way_back.advance(deadline.remaining())  # so that little is left to read inside the pause
             fence.run("BEGIN")
             fence.run("SET LOCAL synchronous_commit = on")
             fence.run(f"SET LOCAL lock_timeout = '{int(self.fence.lock_timeout * 1000)}ms'")
@@ -128,6 +136,12 @@ class Switch(Command):
             sequences.copy_sequences(hands.look, hands.arrive, self.fence.sequence_margin)
             lap("sequences")
             reached("switch: sequences set")
+            if (
+                way_back is not None
+            ):  # before the target's own first write, and after everything that it has from the source
+                way_back.keep(fence, way_back.advance(self.fence.catch_up))
+                lap("way_back")
+            reached("switch: way back set")
             _set_triggers(fence, "ENABLE")
             name = fence.value("SELECT format('%I', current_database())")
             fence.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -184,16 +198,28 @@ class Switch(Command):
         lap("open")
         reached("switch: opened")
 
+    def _send_away(self, source: Session) -> None:
+        """Ends the sessions that began on the source before it was fenced; their clients reconnect to the other side.
+
+        One that was just starting holds the settings of before and is not yet in the list, so there is a second look; it
+        spares who came after the first one, and has seen the fence.
+        """
+        first = source.value(end_sessions_until("infinity"))
+        reached("switch: old sessions sent away")
+        time.sleep(self.fence.late_starters)
+        source.run(end_sessions_until(first))
+
     def shell(self) -> str:
         return script(
             self.source.variable,
             self.target.variable,
             source_side=self.source.side,
+            target_side=self.target.side,
             dead_man=self.fence.dead_man,
             lock_timeout=self.fence.lock_timeout,
             catch_up=self.fence.catch_up,
             margin=self.fence.sequence_margin,
-            late_starters=LATE_STARTERS,
+            late_starters=self.fence.late_starters,
         )
 
 
@@ -213,18 +239,6 @@ class _Hands:
 def _check_token(session: Session, token: int) -> None:
     if token and not session.rows("UPDATE cutover.fencing SET hi = %s WHERE hi <= %s RETURNING hi", [token, token]):
         raise LeaseLost(f"{session.side} has seen a newer fencing token than {token}: somebody took over")
-
-
-def _send_away(source: Session) -> None:
-    """Ends the sessions that began on the source before it was fenced; their clients reconnect to the other side.
-
-    One that was just starting holds the settings of before and is not yet in the list, so there is a second look; it
-    spares who came after the first one, and has seen the fence.
-    """
-    first = source.value(end_sessions_until("infinity"))
-    reached("switch: old sessions sent away")
-    time.sleep(LATE_STARTERS)
-    source.run(end_sessions_until(first))
 
 
 def _set_triggers(session: Session, verb: str) -> None:

@@ -1,5 +1,7 @@
 """The switch as one self-contained bash script, for the runbook: what a person pastes when the program is not at hand."""
 
+from cutover.postgres.direction import ADVANCE
+from cutover.postgres.replication import FILTERS_ORIGINS, subscription_name
 from cutover.postgres.sides import APP_TABLES, FENCE, STATE, end_sessions_until
 
 _SCRIPT = r"""bash <<'CUTOVER'
@@ -35,6 +37,15 @@ case "$found" in
   fenced/open) send_away; echo 'already switched'; exit 0 ;;
   fenced/fenced) echo 'fenced, not opened: opening the other side' ;;
   open/fenced)
+    # On 15 the way back is a slot, moved past everything that was applied: once now, and for the little rest inside.
+    slot=
+    if [ "$(on "$FROM" "@FILTERS@")$(on "$TO" "@FILTERS@")" != tt ]; then
+      slot='@SLOT@'
+      waits=$(on "$FROM" "SELECT NOT subenabled FROM pg_subscription WHERE subname = '$slot'")
+      kept=$(on "$TO" "SELECT wal_status <> 'lost' FROM pg_replication_slots WHERE slot_name = '$slot'")
+      [ "$waits$kept" = tt ] || { echo "$slot is not ready for the way back; nothing was touched" >&2; exit 1; }
+      on "$TO" "@ADVANCE@" >/dev/null
+    fi
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
     coproc F { psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
     say() {  # runs $1 in the fence session, prints its answer, fails when the session has ended
@@ -71,6 +82,11 @@ SELECT format('SELECT format(''SELECT setval(%%L, %%s, %%L);'', %L, CASE WHEN is
 SQL
       echo 'UPDATE cutover.fencing SET hi = hi; COMMIT;'
     } | psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
+    if [ -n "$slot" ]; then
+      position=$(on "$TO" "@ADVANCE@")
+      # The slot's own position would not survive a crash; the subscriber asks from where its origin stands.
+      say "SELECT pg_replication_origin_advance('pg_' || oid, '$position') FROM pg_subscription WHERE subname = '$slot';" >/dev/null
+    fi
     say "$(triggers ENABLE)"
     say "SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()) \\gexec"
     fenced=$(say "$STATE;")
@@ -96,6 +112,7 @@ def script(
     target: str,
     *,
     source_side: str,
+    target_side: str,
     dead_man: float,
     lock_timeout: float,
     catch_up: float,
@@ -103,11 +120,15 @@ def script(
     late_starters: float,
 ) -> str:
     """The script for one direction; `source` and `target` are names of shell variables, times are in seconds."""
+    slot = subscription_name(target_side, source_side)
     values = {
         "FROM": source,
         "TO": target,
         "SIDE": source_side,
         "STATE": STATE,
+        "FILTERS": FILTERS_ORIGINS,
+        "SLOT": slot,
+        "ADVANCE": ADVANCE.format(name=slot),
         "OLD_SESSIONS": end_sessions_until("$1"),
         "LATE_STARTERS": f"{late_starters:g}",
         "APP_TABLES": APP_TABLES,

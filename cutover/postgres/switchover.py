@@ -8,6 +8,7 @@ from cutover.core.step import Command, Step
 from cutover.postgres.session import Database
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell
 from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.turning import ReadyToSwitch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,9 @@ class Switchover(Step[Sides]):
     green: Database
     fence: Fence
     token: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
+    blue_for_green: Database | None = None
+    green_for_blue: Database | None = None
+    """How the servers reach each other, where that is another address than ours."""
     before: Sides = BEFORE
     after: Sides = SWITCHED
     between: frozenset[Sides] = frozenset({COMMITTED})
@@ -39,8 +43,11 @@ class Switchover(Step[Sides]):
         return read_sides(self.blue, self.green)
 
     def commands(self, target: Sides) -> Sequence[Command]:
-        source, other = (self.blue, self.green) if target == SWITCHED else (self.green, self.blue)
-        return (Switch(source, other, self.fence, self.token),)
+        blue, green = self.blue, self.green
+        from_blue, from_green = self.blue_for_green or blue, self.green_for_blue or green
+        if target == SWITCHED:
+            return (ReadyToSwitch(blue, green, from_blue, from_green), Switch(blue, green, self.fence, self.token))
+        return (ReadyToSwitch(green, blue, from_green, from_blue), Switch(green, blue, self.fence, self.token))
 
     def committed(self, seen: Sides) -> bool:
         return seen in (COMMITTED, self.after)

@@ -121,11 +121,12 @@ def create(
     account: Account,
     programs: Path,
     extra: Mapping[str, str] | None = None,
+    version: Path | None = None,
 ) -> Server:
-    """Makes an empty cluster with a free port; does not start it."""
+    """Makes an empty cluster with a free port; does not start it. `version` is the folder of another version's programs."""
     server = Server(
         name,
-        programs / INSTALLATIONS[name] / "bin",
+        version or programs / INSTALLATIONS[name] / "bin",
         scratch / name,
         log,
         free_port(),
@@ -146,7 +147,7 @@ def create(
         "cluster_name": name,
         **(extra or {}),
     }
-    if name == "green":
+    if name == "green" and version is None:
         settings.setdefault("max_active_replication_origins", "20")  # 18+ only
     with (server.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in settings.items())

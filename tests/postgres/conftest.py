@@ -2,20 +2,23 @@
 
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from moves import blue_switch, caught_up, prepare, undo_late
+from moves import blue_switch, caught_up_both, prepare, undo_late
 from psycopg import conninfo
 
 from cutover.postgres.session import Database
 from cutover.postgres.sides import BEFORE, read_sides
 from cutover.world import rows, servers
+from cutover.world.processes import Process, stop
 
 ROWS = 4000
 
@@ -47,6 +50,8 @@ class Pair:
     green: Database
     dsns: dict[str, str]
     programs: Path
+    crash: Callable[[str], None]
+    """Ends a side's server as a power failure would, and starts it again."""
 
     def side(self, name: str) -> Database:
         return self.blue if name == "blue" else self.green
@@ -72,36 +77,53 @@ class Pair:
 @pytest.fixture(scope="session")
 def pair() -> Iterator[Pair]:
     """Both servers running, nothing of ours in them."""
+    with serving("SHOP") as found:
+        yield found
+
+
+@contextmanager
+def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> Iterator[Pair]:
+    """Two servers with the shop's schema and rows; `blue` and `green` are 15, 16 or 18 where not 16 and 18 are meant.
+
+    The variables with the connection strings begin with `prefix`.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="cutover-test-"))
     scratch.chmod(0o755)
     account = servers.unprivileged()
     programs = servers.binaries(scratch, account)
-    running = []
+    versions = {"15": Path("/usr/lib/postgresql/15/bin"), "16": programs / servers.INSTALLATIONS["blue"] / "bin"}
+    running: dict[str, Process] = {}
     try:
         dsns: dict[str, str] = {}
-        for side in ("blue", "green"):
-            server = servers.create(
+        made: dict[str, servers.Server] = {}
+        for side, version in (("blue", blue), ("green", green)):
+            made[side] = server = servers.create(
                 side, scratch=scratch, log=scratch / f"{side}.log", account=account, programs=programs,
-                extra={"max_prepared_transactions": "5", "fsync": "off"},
+                extra={"max_prepared_transactions": "5", "fsync": "off"}, version=versions.get(version),
             )  # fmt: skip
-            running.append(servers.start(server))
+            running[side] = servers.start(server)
             rows.create(server.dsn(database="postgres"), server.dsn())
             dsns[side] = server.dsn()
             with psycopg.connect(server.dsn(), autocommit=True) as connection:
                 connection.execute(EXTRAS)
-        rows.fill(dsns["blue"], ROWS)
+        rows.fill(dsns["blue"], count)
         with psycopg.connect(dsns["blue"], autocommit=True) as connection:
             connection.execute(FILLED)
-        environ = {"SHOP_BLUE_DSN": dsns["blue"], "SHOP_GREEN_DSN": dsns["green"]}
-        os.environ.update(environ)
+        os.environ.update({f"{prefix}_{side.upper()}_DSN": dsn for side, dsn in dsns.items()})
+
+        def crash(side: str) -> None:
+            stop([running[side]], signum=signal.SIGQUIT, patience=10.0)
+            running[side] = servers.start(made[side])
+
         yield Pair(
-            Database("blue", "SHOP_BLUE_DSN", lambda: dsns["blue"]),
-            Database("green", "SHOP_GREEN_DSN", lambda: dsns["green"]),
+            Database("blue", f"{prefix}_BLUE_DSN", lambda: dsns["blue"]),
+            Database("green", f"{prefix}_GREEN_DSN", lambda: dsns["green"]),
             dsns,
             servers.client_bin(),
+            crash,
         )
     finally:
-        for process in running:
+        for process in running.values():
             servers.halt(process)
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -124,8 +146,7 @@ def prepared(followed: Pair) -> Iterator[Pair]:
         undo_late(pair.blue, pair.green)
     assert left == BEFORE, f"the test left {left}"
     assert not pair.sql("blue", "SELECT gid FROM pg_prepared_xacts")
-    caught_up(pair.blue, pair.green)
-    caught_up(pair.green, pair.blue)
+    caught_up_both(pair.blue, pair.green)
 
 
 @pytest.fixture
@@ -139,6 +160,11 @@ def switched(prepared: Pair) -> Iterator[Pair]:
 @pytest.fixture(scope="session")
 def tiny(pair: Pair) -> Pair:
     """A small database of its own on the same servers, for what is done many times; nothing of ours is in it."""
+    return tiny_on(pair, "TINY")
+
+
+def tiny_on(pair: Pair, prefix: str) -> Pair:
+    """Makes the database `tiny` on both servers of a pair."""
     dsns = {}
     for side in ("blue", "green"):
         pair.sql(side, "CREATE DATABASE tiny")
@@ -151,11 +177,12 @@ def tiny(pair: Pair) -> Pair:
     with psycopg.connect(dsns["blue"], autocommit=True) as connection:
         connection.execute("""INSERT INTO things (t) SELECT 't' || i FROM generate_series(1, 50) i;
                               INSERT INTO "Parts" SELECT 1, i, 'p' FROM generate_series(1, 50) i""")
-    os.environ.update({"TINY_BLUE_DSN": dsns["blue"], "TINY_GREEN_DSN": dsns["green"]})
+    os.environ.update({f"{prefix}_BLUE_DSN": dsns["blue"], f"{prefix}_GREEN_DSN": dsns["green"]})
     # Slots belong to the whole server, and their names are made of the sides' names: other names than the shop's.
     return Pair(
-        Database("left", "TINY_BLUE_DSN", lambda: dsns["blue"]),
-        Database("right", "TINY_GREEN_DSN", lambda: dsns["green"]),
+        Database("left", f"{prefix}_BLUE_DSN", lambda: dsns["blue"]),
+        Database("right", f"{prefix}_GREEN_DSN", lambda: dsns["green"]),
         dsns,
         pair.programs,
+        pair.crash,
     )

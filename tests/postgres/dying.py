@@ -1,43 +1,57 @@
-"""A process that forks children which die by SIGKILL at a named point of the switch; one request per line of stdin.
+"""A process that forks children which die by SIGKILL at a named point; one request per line of stdin, as JSON.
 
-`prefix source target dead_man token point`, where `prefix` begins the variables of the DSNs and the point `stop:NAME` stops the child there instead; answers the child's pid when it
-has reached the point.
+`point`, where `stop:NAME` stops the child there instead; `prefix` begins the variables with the DSNs. Either one switch
+(`source`, `target`, `dead_man`, `token`), or a walk over the window's plan (`walk`: forward or back, `state`: the journal).
+`NAME#2` is the second time that the point is reached. Answers the child's pid and how it ended; when it was stopped, once more when it has ended.
 """
 
+import json
 import os
 import signal
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from moves import PLAIN, walk
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.postgres.session import Database
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.switch import Switch
 
 
-def child(prefix: str, source: str, target: str, point: str, dead_man: float, token: int) -> None:
-    stop = point.startswith("stop:")
+def child(asked: dict[str, Any]) -> None:
+    point = str(asked["point"])
+    wanted, _, number = point.removeprefix("stop:").partition("#")
+    left = int(number or 1)
 
     def hook(name: str) -> None:
-        if name == point.removeprefix("stop:"):
-            os.kill(os.getpid(), signal.SIGSTOP if stop else signal.SIGKILL)
+        nonlocal left
+        left -= name == wanted
+        if name == wanted and left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP if point.startswith("stop:") else signal.SIGKILL)
 
     def database(side: str) -> Database:
-        variable = f"{prefix}_{side.upper()}_DSN"
+        variable = f"{asked['prefix']}_{side.upper()}_DSN"
         return Database(side, variable, lambda: os.environ[variable])
 
     killpoint.install(hook)
-    fence = Fence(validate_changed=False, dead_man=dead_man)
-    Switch(database(source), database(target), fence, lambda: token).run(Deadline.after(30.0))
+    if "walk" in asked:
+        walk(database("blue"), database("green"), Path(asked["state"]), asked["walk"])
+        return
+    fence = replace(PLAIN, dead_man=asked["dead_man"])
+    source, target = database(asked["source"]), database(asked["target"])
+    Switch(source, target, fence, lambda: int(asked["token"])).run(Deadline.after(30.0))
 
 
 def main() -> None:
     for line in sys.stdin:
-        prefix, source, target, dead_man, token, point = line.rstrip("\n").split(" ", 5)
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
-                child(prefix, source, target, point, float(dead_man), int(token))
+                child(json.loads(line))
                 status = 0
             except Exception as error:  # noqa: BLE001 - what the child saw is told to the test
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

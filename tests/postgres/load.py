@@ -3,11 +3,11 @@
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
-from moves import caught_up, until
+from moves import caught_up_both, until
 
 from cutover.postgres.session import Database
 
@@ -66,31 +66,46 @@ class Writer(threading.Thread):
 
 
 class OneWriterWatch(threading.Thread):
-    """Asks both sides for a write all the time; `violations` is filled when both accept one."""
+    """Asks both sides for a write all the time; `violations` is filled when both accept one.
 
-    def __init__(self, blue: Database, green: Database) -> None:
+    With `crashes` a server that goes away is waited for, otherwise it is an `error`.
+    """
+
+    def __init__(self, blue: Database, green: Database, *, crashes: bool = False) -> None:
         super().__init__(name="one-writer-watch", daemon=True)
         self._sides = (blue, green)
+        self._crashes = crashes
         self._stopped = threading.Event()
         self.violations: list[str] = []
         self.looks = 0
         self.error: Exception | None = None
 
     def run(self) -> None:
-        blue, green = (psycopg.connect(d.resolve(), autocommit=True, application_name="cutover watch",
-                                       options="-c default_transaction_read_only=off -c lock_timeout=100ms")
-                       for d in self._sides)  # fmt: skip
-        try:
+        while not self._stopped.is_set():
+            try:
+                self._watch()
+            except psycopg.OperationalError as error:
+                if not self._crashes:
+                    self.error = error
+                    return
+                self._stopped.wait(0.02)
+            except psycopg.Error as error:
+                self.error = error
+                return
+
+    def _watch(self) -> None:
+        with ExitStack() as stack:
+            blue, green = (
+                stack.enter_context(psycopg.connect(
+                    side.resolve(), autocommit=True, application_name="cutover watch", connect_timeout=5,
+                    options="-c default_transaction_read_only=off -c lock_timeout=100ms",
+                )) for side in self._sides
+            )  # fmt: skip
             while not self._stopped.wait(0.004):
                 # The looks are not simultaneous: blue must accept a write before and after green did.
                 if _accepts(blue) and _accepts(green) and _accepts(blue):
                     self.violations.append("both sides accepted a write")
                 self.looks += 1
-        except psycopg.Error as error:
-            self.error = error
-        finally:
-            blue.close()
-            green.close()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -107,9 +122,9 @@ def _accepts(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
 
 
 @contextmanager
-def load(pair: Any, *, writers: int = 2, churn: bool = False) -> Iterator[list[Writer]]:
+def load(pair: Any, *, writers: int = 2, churn: bool = False, crashes: bool = False) -> Iterator[list[Writer]]:
     """Writers and the watch around the body; afterwards nothing acknowledged is lost, and nothing is doubled."""
-    watch = OneWriterWatch(pair.blue, pair.green)
+    watch = OneWriterWatch(pair.blue, pair.green, crashes=crashes)
     threads = [Writer(pair.app_dsn, f"writer-{i}", churn=churn) for i in range(writers)]
     for thread in (*threads, watch):
         thread.start()
@@ -139,8 +154,7 @@ def writing(threads: list[Writer], seconds: float = 60.0) -> None:
 
 
 def check(pair: Any, threads: list[Writer]) -> None:
-    caught_up(pair.blue, pair.green)
-    caught_up(pair.green, pair.blue)
+    caught_up_both(pair.blue, pair.green)
     wanted = {key for thread in threads for key in thread.acknowledged}
     for side in ("blue", "green"):
         found = [key for (key,) in pair.sql(side, "SELECT key FROM public.probe")]

@@ -3,19 +3,26 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cutover.core.clock import Deadline
+from cutover.core.journal import Journal
+from cutover.core.plan import Phase, Plan
+from cutover.core.run import Run
 from cutover.core.step import Step
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.marker import await_marker, write_marker
-from cutover.postgres.replication import Publication, Subscription
+from cutover.postgres.replication import Publication, Subscription, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.sides import FENCE
 from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.switchover import Switchover
+from cutover.postgres.way_back import BOTH, TOWARDS_BLUE, TOWARDS_GREEN, Directions, WayBack
+from cutover.state.sqlite import SqliteState
 
 T = TypeVar("T")
-PLAIN = Fence(validate_changed=False)
+PLAIN = Fence(validate_changed=False, late_starters=0.02)
 VALIDATING = Fence()
 
 
@@ -56,9 +63,35 @@ def forward(blue: Database, green: Database) -> Subscription:
 
 
 def reverse(blue: Database, green: Database) -> Step[Any]:
-    return Subscription(
-        name="reverse", source=green, target=blue, copy=False, before="absent", after="following", settle=20
-    )
+    return WayBack(name="reverse", source=green, target=blue, settle=20)
+
+
+def window(blue: Database, green: Database, token: Callable[[], int] = lambda: 0) -> list[Directions | Switchover]:
+    """The steps of the window that move the writes and turn the replication."""
+    return [
+        Directions(name="prepared", blue=blue, green=green, before=TOWARDS_GREEN, after=BOTH, settle=20),
+        Switchover(name="switchover", blue=blue, green=green, fence=PLAIN, token=token, settle=20),
+        Directions(name="turned", blue=blue, green=green, before=BOTH, after=TOWARDS_BLUE, settle=20),
+    ]
+
+
+def window_plan(blue: Database, green: Database, token: Callable[[], int] = lambda: 0) -> Plan:
+    """Only these steps, as a plan that can be walked forward and back."""
+    phase = Phase(name="window", owner="database", items=tuple(window(blue, green, token)))
+    return Plan(name="cutover", environment="test", phases=(phase,))
+
+
+def walk(blue: Database, green: Database, state: Path, way: str) -> None:
+    """Walks the window's plan over the journal `state`, as a process that takes over from a dead one."""
+    store = SqliteState(state)
+    try:
+        holder = store.holder()
+        lease = store.acquire(who="test", operation=way, take_over=holder.id if holder else None)
+        run = Run(window_plan(blue, green), Journal(store, lease, "window"), patience=20.0)
+        run.forward() if way == "forward" else run.back(reason="test")
+        store.release(lease)
+    finally:
+        store.close()
 
 
 def prepare(blue: Database, green: Database) -> None:
@@ -70,6 +103,18 @@ def caught_up(source: Database, target: Database) -> None:
     """Waits until everything written on the source has arrived on the target."""
     with source.open("test") as s, target.open("test") as t:
         await_marker(t, write_marker(s), Deadline.after(20.0))
+
+
+def caught_up_both(blue: Database, green: Database) -> None:
+    """The same in each direction that runs; at least one does."""
+    asked = "SELECT count(*) FROM pg_subscription WHERE subname = %s AND subenabled"
+    ran = 0
+    for source, target in ((blue, green), (green, blue)):
+        with target.open("test") as session:
+            if session.value(asked, [subscription_name(source.side, target.side)]):
+                caught_up(source, target)
+                ran += 1
+    assert ran, "no direction runs"
 
 
 def blue_switch(source: Database, target: Database, fence: Fence = PLAIN, seconds: float = 30.0) -> None:

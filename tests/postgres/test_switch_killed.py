@@ -1,17 +1,14 @@
 """kill -9 at every named point of the switch, under load, in a process of its own; then finished, or undone, by another."""
 
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from conftest import Pair
 from load import load, writing
+from mortal import Dying
 from moves import PLAIN, blue_switch, until
 
 from cutover.core.clock import Deadline
@@ -19,49 +16,12 @@ from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides
 from cutover.postgres.switch import Switch
 
-HERE = Path(__file__).parent
 LEFT = {point: BEFORE for point in Switch.kill_points} | {
     "switch: committed": COMMITTED,
     "switch: open, not committed": COMMITTED,
     "switch: opened": SWITCHED,
     "switch: old sessions sent away": SWITCHED,
 }
-
-
-class Dying:
-    """Children that die or stop where they are told."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.prefix = pair.blue.variable.removesuffix("_BLUE_DSN")
-        environ = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "dying.py")],
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, source: str, target: str, point: str, dead_man: float = 10.0, token: int = 0) -> tuple[int, str]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{self.prefix} {source} {target} {dead_man} {token} {point}\n")
-        self.process.stdin.flush()
-        return self.told()
-
-    def told(self) -> tuple[int, str]:
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], 30.0)[0], "the dying process said nothing for 30 s"
-        pid, how = self.process.stdout.readline().split()
-        return int(pid), how
-
-    def close(self) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        finally:
-            self.process.kill()
-            self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
