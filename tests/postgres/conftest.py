@@ -50,7 +50,7 @@ class Pair:
     green: Database
     dsns: dict[str, str]
     programs: Path
-    crash: Callable[[str], None]
+    crash: Callable[[str], None] = lambda side: pytest.fail(f"{side}'s server is not this test's to crash")
     """Ends a side's server as a power failure would, and starts it again."""
 
     def side(self, name: str) -> Database:

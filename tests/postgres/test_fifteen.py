@@ -29,13 +29,13 @@ from moves import (
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
 from cutover.core.step import Step
+from cutover.postgres.baseline import Validated
 from cutover.postgres.direction import WayBackNotReady, direction
 from cutover.postgres.invariants import FitsTheWindow, Follows
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.turning import MakeReady, Turn
-from cutover.postgres.validation import Validated
 
 VERSIONS = [("15", "16"), ("15", ""), ("15", "15")]
 POINTS = (

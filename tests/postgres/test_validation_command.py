@@ -47,7 +47,8 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def pair_of_orders(pair: Pair) -> Iterator[Pair]:
-    made = followed_markers(*(database(pair.dsns[side], "orders") for side in ("blue", "green")), "orders_markers")
+    blue, green = (database(pair.dsns[side], "orders") for side in ("blue", "green"))
+    made = followed_markers(blue, green, "orders_markers")
     for side in ("blue", "green"):
         made.sql(side, "CREATE TABLE public.orders (id int PRIMARY KEY, card text)")
         made.sql(side, "INSERT INTO public.orders SELECT i, 'card ' || i FROM generate_series(1, 500) i")

@@ -37,7 +37,8 @@ TABLES = ("public.many", "public.scattered", "public.loose")
 @pytest.fixture(scope="module")
 def tables(pair: Pair) -> Iterator[Pair]:
     """Three tables that are not replicated, the same on both sides."""
-    made = followed_markers(*(database(pair.dsns[side], "told") for side in ("blue", "green")), "told_markers")
+    blue, green = (database(pair.dsns[side], "told") for side in ("blue", "green"))
+    made = followed_markers(blue, green, "told_markers")
     for side in ("blue", "green"):
         made.sql(side, MADE)
         made.sql(side, FILLED)

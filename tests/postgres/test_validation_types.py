@@ -43,9 +43,8 @@ def fill(pair: Pair, *, debian: bool) -> None:
 @pytest.fixture(scope="session")
 def wheel_values(pair: Pair) -> Iterator[Pair]:
     """16 and 18 of the wheel."""
-    made = followed_markers(
-        *(database(pair.dsns[side], "tricky_values") for side in ("blue", "green")), "tricky_markers"
-    )
+    blue, green = (database(pair.dsns[side], "tricky_values") for side in ("blue", "green"))
+    made = followed_markers(blue, green, "tricky_markers")
     fill(made, debian=False)
     yield made
     drop(made, "tricky_markers")
