@@ -12,21 +12,29 @@ import aws_preloaded
 import pytest
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
-GROUPS = ("whole", "faults", "postgres", "aws", "world")
-TOGETHER = {"test_executed.py": "executed"}
+GROUPS = ("whole", "faults", "fifteen", "postgres", "contract", "rigs", "aws", "executed", "world")
+APART = {
+    "test_executed.py": "executed",
+    "test_fifteen.py": "fifteen",
+    "test_fifteen_contract.py": "fifteen",
+    "test_steps_contract.py": "contract",
+    "test_crashes.py": "rigs",
+    "test_lost_slot.py": "rigs",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of real servers are slow ones, and run in the group of their folder."""
+    """Tests of real servers are slow ones, and run in the group of their folder, or of a pair of their own."""
+    order: dict[pytest.Item, int] = {}
     for item in items:
         folder = item.path.parent.name
-        group = TOGETHER.get(item.path.name) or TOGETHER.get(folder) or folder
-        if folder in GROUPS or group == "executed":
+        group = APART.get(item.path.name, folder)
+        order[item] = GROUPS.index(group) if group in GROUPS else len(GROUPS)
+        if group in GROUPS:
             item.add_marker(pytest.mark.xdist_group(group))
         if folder in ("whole", "faults", "postgres", "world"):
             item.add_marker(pytest.mark.slow)
-    order = {name: number for number, name in enumerate(GROUPS)}
-    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+    items.sort(key=order.__getitem__)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,10 +24,6 @@ from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
 from cutover.postgres.switch_script import script
 
-LATE_STARTERS = (
-    0.3  # seconds after which a session that was starting while the others were sent away has to show itself
-)
-
 
 class SwitchRefused(CutoverError):
     """The switch gave up before its commit point; the source accepts writes again."""
