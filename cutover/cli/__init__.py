@@ -2,14 +2,14 @@
 
 from invoke.collection import Collection
 
-from cutover.cli import benches, local_world, looking, proving, running, setting_up, validating
+from cutover.cli import benches, local_world, looking, preflight, proving, running, setting_up, validating
 
 
 def namespace() -> Collection:
     """All tasks; the repository's tasks.py and the console script `cutover` run the same ones."""
     tasks = Collection(
         looking.plan,
-        looking.preflight,
+        preflight.preflight,
         looking.status,
         looking.history,
         running.cutover,

@@ -1,4 +1,4 @@
-"""The commands that look: plan, preflight, status, history."""
+"""The commands that look: plan, status, history."""
 
 import time
 from typing import Any
@@ -161,30 +161,6 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
             print(f"  ~ {row['step']:<30} {row['before']} → {row['after']}   (now: {row['now']})")
         else:
             print(f"  ? {row['gate']:<30} {row['now']}")
-
-
-@task(help={"env": ENV, "json": "one document on standard output"})
-@ended
-def preflight(c: Context, env: str = "", json: bool = False) -> None:
-    """Ask every preflight check; nothing is written. Example: invoke preflight --env staging"""
-    from cutover.cli.opening import named, opened, print_json
-    from cutover.core.gate import Verdict
-    from cutover.plans.parts import Parts
-
-    app = opened(named(env), read_only=True)
-    found = [(name, check.look()) for name, check in Parts(app.means).preflight_checks()]
-    refused = [name for name, finding in found if finding.verdict is not Verdict.PASS]
-    if json:
-        lines = [{"check": n, "verdict": f.verdict.value, "seen": f.seen, "hint": f.hint} for n, f in found]
-        print_json({"schema": "cutover.preflight/1", "environment": env, "refused": refused, "checks": lines})
-    else:
-        for name, finding in found:
-            sign = "✓" if finding.verdict is Verdict.PASS else "✗"
-            sign = "!" if finding.data.get("warning") else sign
-            print(f"  {sign} {name:<24} {finding.seen}" + (f"\n      mend: {finding.hint}" if finding.hint else ""))
-        print(f"\n{len(found) - len(refused)} of {len(found)} passed")
-    if refused:
-        raise Exit(code=5)
 
 
 @task(help={"env": ENV + "; all when left out", "json": "one document on standard output"})

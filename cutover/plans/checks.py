@@ -17,6 +17,24 @@ from cutover.postgres.session import Database
 WORST = (Verdict.FAIL, Verdict.BLIND, Verdict.INSUFFICIENT, Verdict.PASS)
 
 
+def together(found: Sequence[tuple[str, Finding]]) -> Finding:
+    """One finding of many: the worst verdict, with everything that is odd, or with the warnings when all is well."""
+    worst = next(verdict for verdict in WORST if any(f.verdict is verdict for _, f in found) or verdict is Verdict.PASS)
+    if worst is Verdict.PASS:
+        notes = [f"{name}: {f.seen}" for name, f in found if f.data.get("warning")]
+        return Finding.passed("; ".join([f"{len(found)} checks passed", *notes]))
+    odd = [(name, f) for name, f in found if f.verdict is not Verdict.PASS]
+    hints = "; ".join(dict.fromkeys(f.hint for _, f in odd if f.hint))
+    names: dict[str, list[str]] = {}  # a side that does not answer says the same to every check
+    for name, finding in odd:
+        names.setdefault(finding.seen, []).append(name)
+    return Finding(worst, "; ".join(f"{_few(asked)}: {seen}" for seen, asked in names.items()), hints)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 @dataclass(frozen=True)
 class AllOf(Check):
     """All of this has to be well at the same time; it is asked at once, so that one look shows everything that is wrong."""
@@ -24,16 +42,7 @@ class AllOf(Check):
     checks: Sequence[tuple[str, Check]]
 
     def look(self) -> Finding:
-        found = [(name, check.look()) for name, check in self.checks]
-        worst = next(
-            verdict for verdict in WORST if any(f.verdict is verdict for _, f in found) or verdict is Verdict.PASS
-        )
-        if worst is Verdict.PASS:
-            notes = [f"{name}: {f.seen}" for name, f in found if f.data.get("warning")]
-            return Finding.passed("; ".join([f"{len(found)} checks passed", *notes]))
-        odd = [(name, f) for name, f in found if f.verdict is not Verdict.PASS]
-        hints = "; ".join(dict.fromkeys(f.hint for _, f in odd if f.hint))
-        return Finding(worst, "; ".join(f"{name}: {f.seen}" for name, f in odd), hints)
+        return together([(name, check.look()) for name, check in self.checks])
 
     def shell(self) -> str:
         # All are asked, as `look` does; what a check prints is its answer, and its exit code is the verdict.

@@ -1,6 +1,5 @@
 """The parts of the plan that depend on what an environment has: its hostnames, maintenance, smoke tests and soaks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +19,7 @@ from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
 from cutover.plans.checks import AllOf, ProbeLands, WayBackWarm
 from cutover.plans.means import Means
+from cutover.plans.preflight import Preflight
 from cutover.postgres.preflight import preflight
 from cutover.postgres.switch import Fence
 
@@ -34,17 +34,17 @@ class Parts:
 
     # --- prepare -----------------------------------------------------------------------------------------------
 
-    def preflight_checks(self) -> Sequence[tuple[str, Check]]:
+    def preflight_checks(self) -> Preflight:
         """Every preflight check with its name."""
-        checks = list(preflight(self.means.blue, self.means.green))
+        checks: list[tuple[str, Check]] = list(preflight(self.means.blue, self.means.green))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):
                 checks.append((f"blue-healthy-{name}", TargetsHealthy(aws=self.means.aws, group=carrier.blue)))
-        return checks
+        return Preflight(tuple(checks))
 
     def preflight_gate(self) -> Gate:
-        return Gate(name="preflight", check=AllOf(tuple(self.preflight_checks())), deadline=30.0)
+        return Gate(name="preflight", check=self.preflight_checks(), deadline=30.0)
 
     def record_of_blue(self) -> Step[str]:
         environment, aws = self.means.environment, self.means.aws
