@@ -1,5 +1,6 @@
 """What must be the same on both sides: the lines of one question, compared object by object."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,12 +43,16 @@ class SameOnBoth(DatabaseCheck):
     other: Severity | None = REFUSES
     theirs: str = ""
     empty: str = ""
+    qualified: bool = False
+    """Whether servers before 16 write the table's name before each column of these definitions, and newer ones do not."""
 
     def answer(self, visit: Visit) -> Finding:
         ours, theirs = (
             self._things(visit, self.blue, self.sql),
             self._things(visit, self.green, self.theirs or self.sql),
         )
+        if self.qualified and (visit.version(self.blue) < 160000) != (visit.version(self.green) < 160000):
+            ours, theirs = _unqualified(ours), _unqualified(theirs)
         wanted = "the same on both sides"
         if self.empty and not ours:
             return told(self.title, wanted, [Remark(self.empty, "look at the connection string of blue", REFUSES)])
@@ -82,20 +87,29 @@ class SameOnBoth(DatabaseCheck):
         return {thing.name: thing for thing in (Thing(*row) for row in visit.rows(database, sql))}
 
     def shell(self) -> str:
-        # What is printed differs: < is blue, > is green.
+        # What is printed differs: < is blue, > is green; where only blue's lines count, those that green lacks.
         ours, theirs = (self.blue.ask(_lines(sql)) for sql in (self.sql, self.theirs or self.sql))
         theirs = theirs.replace(f'"${self.blue.variable}"', f'"${self.green.variable}"')
+        differs = 'diff <(echo "$blue") <(echo "$green"))'
+        if self.extra is None:
+            lacking = 'LC_ALL=C comm -23 <(echo "$blue" | LC_ALL=C sort) <(echo "$green" | LC_ALL=C sort)'
+            differs = f"! {lacking} | grep .)"
         return f"""(set -euo pipefail; export {PINNED}
 blue=$({ours}
 )
 green=$({theirs}
 )
-diff <(echo "$blue") <(echo "$green"))"""
+{differs}"""
 
 
 def _lines(sql: str) -> str:
-    return f"""SELECT name, definition FROM (
-{sql}) x(name, definition) ORDER BY name COLLATE "C\""""
+    return f"""SELECT object, says FROM (
+{sql}) x(object, says) ORDER BY object COLLATE "C\""""
+
+
+def _unqualified(things: dict[str, Thing]) -> dict[str, Thing]:
+    """The things without any `name.` in their definitions: all that can be compared across that change."""
+    return {name: t._replace(definition=re.sub(r"\b\w+\.", "", t.definition or "")) for name, t in things.items()}
 
 
 def _plain(thing: Thing) -> str:

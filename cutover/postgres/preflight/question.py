@@ -64,7 +64,8 @@ class Visit:
             raise Unreachable(f"{database.side}: not asked, because the questions before took {PATIENCE:g} s")
         try:
             if database not in self._open:
-                self._open[database] = database.connect("preflight")
+                # A database without an encoding of its own (SQL_ASCII) would answer bytes.
+                self._open[database] = database.connect("preflight", settings={"client_encoding": "UTF8"})
             return self._open[database].rows(sql, timeout=min(QUERY, max(0.1, self.deadline.remaining())))
         except Unreachable as error:
             self._lost[database] = error

@@ -55,7 +55,7 @@ def same_on_both(blue: Database, green: Database) -> Iterator[tuple[str, Databas
     yield "constraints", same("constraints", objects.CONSTRAINTS, warn, no, warn)
     yield "indexes", same("indexes", objects.INDEXES, warn, note, warn)
     yield "types", same("types", objects.TYPES, no, note, no)
-    yield "views", same("views", objects.VIEWS, no, note, warn)
+    yield "views", SameOnBoth(blue, green, "views", objects.VIEWS, dump, no, note, warn, qualified=True)
     yield "functions", same("functions", objects.FUNCTIONS, no, note, warn)
     yield "sequence-definitions", same("sequences", objects.SEQUENCES, no, warn, warn)
     yield "trigger-definitions", same("triggers and rules", objects.TRIGGERS, warn, warn, warn)

@@ -95,8 +95,8 @@ class WalForecast(DatabaseCheck):
 
     def shell(self) -> str:
         sql = """SELECT pg_current_wal_insert_lsn() AS began \\gset
-SELECT pg_sleep(5) \\g /dev/null
-SELECT pg_size_pretty(720 * (pg_current_wal_insert_lsn() - :'began'::pg_lsn)) || ' per hour now',
+SELECT pg_sleep(1) \\g /dev/null
+SELECT pg_size_pretty(3600 * (pg_current_wal_insert_lsn() - :'began'::pg_lsn)) || ' per hour now',
        (SELECT pg_size_pretty(sum(size)) FROM pg_ls_waldir()) || ' in pg_wal',
        'max_slot_wal_keep_size ' || current_setting('max_slot_wal_keep_size', true)"""
         return self.database.ask(sql)

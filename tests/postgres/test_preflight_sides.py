@@ -1,0 +1,374 @@
+"""The preflight as a whole: what moves, who asks, limits, few statements, and what cannot be seen."""
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+import pytest
+from asked import asked_sides, quiet, run, speaking, weak
+from conftest import Pair
+from moves import until
+
+from cutover.core.gate import Verdict
+from cutover.postgres.preflight import DatabaseCheck, look_together, preflight
+from cutover.postgres.preflight.compare import SameOnBoth
+from cutover.postgres.preflight.question import SideQuestion, Visit
+from cutover.postgres.preflight.servers import Direction, Room, SameClock, Version
+from cutover.postgres.preflight.wal import POSITION, WalForecast
+from cutover.postgres.session import QUERY, Database, Params, Session
+
+
+@pytest.fixture(scope="module")
+def sides(pair: Pair) -> Iterator[Pair]:
+    with asked_sides(pair) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def checks(sides: Pair) -> dict[str, DatabaseCheck]:
+    return dict(preflight(sides.blue, sides.green))
+
+
+@contextmanager
+def session(sides: Pair, *statements: str, side: str = "blue", name: str = "shop 1.4") -> Iterator[psycopg.Connection]:
+    """Somebody else's session, in the middle of what they do."""
+    connection = psycopg.connect(sides.dsns[side], autocommit=True, application_name=name)
+    try:
+        for statement in statements:
+            connection.execute(statement.encode())
+        yield connection
+    finally:
+        connection.close()  # without a COMMIT, which would fail where the session was ended
+
+
+def test_two_equal_sides_pass(checks: dict[str, DatabaseCheck]) -> None:
+    found = dict(look_together(list(checks.items())))
+    assert {name: f.seen for name, f in found.items() if f.verdict is not Verdict.PASS} == {}
+    spoken = {name for name, f in found.items() if f.data["remarks"]}
+    # Other tests of these servers may have left an origin or a session; nothing else speaks.
+    shared = {"clients-blue", "subscriptions-blue", "subscriptions-green", "transactions-blue", "transactions-green"}
+    assert spoken - shared == {"cache-green", "wal-blue", "wal-green"}
+    assert all(f.data["wanted"] for f in found.values())
+    assert all(check.why() and check.shell().strip() for check in checks.values())
+
+
+def test_what_a_person_pastes_asks_the_same(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "green", "CREATE TABLE app.late (a int PRIMARY KEY DEFERRABLE)")
+    try:
+        environment = {"ASKED_BLUE_DSN": sides.dsns["blue"], "ASKED_GREEN_DSN": sides.dsns["green"]}
+        ended = {}
+        for name, check in checks.items():
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", check.shell()],
+                env={**environment, "PATH": f"{sides.programs}:/usr/bin:/bin"},
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert done.stderr == "", name
+            ended[name] = done.returncode
+        assert {name for name, code in ended.items() if code} == {
+            "identity-green",
+            "tables",
+            "columns",
+            "keys",
+        }
+    finally:
+        run(sides, "green", "DROP TABLE app.late")
+
+
+def test_an_open_transaction_warns_and_refuses_past_the_limit(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    with session(sides, "BEGIN", "CREATE TABLE app.open_one (a int)") as theirs:
+        pid = theirs.info.backend_pid
+        asked = checks["transactions-blue"]
+        assert isinstance(asked, SideQuestion)
+        # The five seconds from which a transaction is spoken of, without waiting for them.
+        now = replace(asked, sql=asked.sql.replace("interval '5 s'", "interval '0 s'"))
+        remark = speaking(now.look(), f"pid {pid} (postgres, shop 1.4")
+        assert "idle in transaction" in remark["seen"] and "has written" in remark["seen"]
+        assert remark["severity"] == "warns" and remark["mend"] == f"SELECT pg_terminate_backend({pid});"
+        strict = dict(preflight(sides.blue, sides.green, longest_transaction=-1))["transactions-blue"]
+        assert isinstance(strict, SideQuestion)
+        strict = replace(strict, sql=strict.sql.replace("interval '5 s'", "interval '0 s'"))
+        found = strict.look()
+        assert found.verdict is Verdict.FAIL and speaking(found, f"pid {pid}")["severity"] == "refuses"
+        run(sides, "blue", remark["mend"].rstrip(";"))
+        until(lambda: quiet(now.look(), f"pid {pid}"))
+
+
+def test_prepared_transactions(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    with session(sides, "BEGIN", "INSERT INTO app.lines (order_id, n) SELECT 1, 1 WHERE false", "CREATE TABLE app.p (a int)",
+                 "PREPARE TRANSACTION 'left over'"):  # fmt: skip
+        found = checks["prepared-blue"].look()
+        assert found.verdict is Verdict.FAIL
+        run(sides, "blue", speaking(found, "left over")["mend"].rstrip(";"))
+    assert quiet(checks["prepared-blue"].look(), "left over")
+
+
+def test_maintenance_that_holds_locks(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    def build() -> None:
+        with psycopg.connect(sides.dsns["blue"], autocommit=True) as theirs:
+            theirs.execute("CREATE INDEX CONCURRENTLY slowly ON app.lines (n)")
+
+    with session(sides, "BEGIN", "LOCK TABLE app.lines IN ROW EXCLUSIVE MODE"):
+        builder = threading.Thread(target=build)
+        builder.start()
+        asked = checks["maintenance-blue"]
+        until(lambda: asked.look().data["remarks"])
+        remark = speaking(asked.look(), "CREATE INDEX CONCURRENTLY on app.lines")
+        assert remark["severity"] == "warns" and "pg_cancel_backend" in remark["mend"]
+    builder.join(timeout=20)
+    assert quiet(asked.look(), "app.lines")
+    run(sides, "blue", "DROP INDEX app.slowly")
+
+
+def test_clients_jobs_and_slots_name_who_is_there(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    with session(sides, name="pg_timetable worker"):
+        assert speaking(checks["jobs-blue"].look(), "pg_timetable worker")["severity"] == "warns"
+        assert speaking(checks["clients-blue"].look(), "pg_timetable worker")["severity"] == "informs"
+
+
+def test_rows_of_another_subscription_refuse(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "blue", "CREATE SUBSCRIPTION feed CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p "
+        "WITH (connect = false, slot_name = NONE)")  # fmt: skip
+    asked = checks["subscriptions-blue"]
+    assert isinstance(asked, SideQuestion)
+    try:
+        assert quiet(asked.look(), "feed")  # it does not run
+        # An enabled one needs a slot to read from; its question is asked as if this one ran.
+        found = replace(asked, sql=asked.sql.replace("AND subenabled", "AND NOT subenabled")).look()
+        assert found.verdict is Verdict.FAIL and "ALTER SUBSCRIPTION feed DISABLE" in speaking(found, "feed")["mend"]
+    finally:
+        run(sides, "blue", "DROP SUBSCRIPTION feed")
+
+
+def test_rows_without_statistics_are_named(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    with session(sides, "CREATE TABLE app.fresh AS SELECT 1 AS a", side="green"):
+        pass  # what a session did is counted at the latest when it ends
+    until(lambda: not quiet(checks["statistics-green"].look(), "app.fresh"))
+    remark = speaking(checks["statistics-green"].look(), "app.fresh")
+    run(sides, "green", remark["mend"].rstrip(";"))
+    until(lambda: quiet(checks["statistics-green"].look(), "app.fresh"))
+    run(sides, "green", "DROP TABLE app.fresh")
+
+
+def test_changes_of_a_table_without_equality_refuse(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    try:
+        with session(sides, "CREATE TABLE app.bag (a json)", "ALTER TABLE app.bag REPLICA IDENTITY FULL",
+                     "INSERT INTO app.bag VALUES ('1')", "DELETE FROM app.bag"):  # fmt: skip
+            pass
+        until(lambda: not quiet(checks["keyless-blue"].look(), "app.bag: 1 "))
+        assert speaking(checks["keyless-blue"].look(), "app.bag")["severity"] == "refuses"
+    finally:
+        run(sides, "blue", "DROP TABLE app.bag")
+
+
+def test_the_index_that_could_be_the_identity_is_named(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "blue", "CREATE TABLE app.uniq (a int NOT NULL); CREATE UNIQUE INDEX uniq_a ON app.uniq (a)")
+    try:
+        mend = speaking(checks["identity-blue"].look(), "app.uniq")["mend"]
+        assert mend == "ALTER TABLE app.uniq REPLICA IDENTITY USING INDEX uniq_a;"
+    finally:
+        run(sides, "blue", "DROP TABLE app.uniq")
+
+
+def test_a_missing_table_is_said_once(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "blue", "CREATE TABLE app.more (a int PRIMARY KEY, b int DEFAULT 3, CHECK (b > 0))")
+    try:
+        found = dict(look_together(list(checks.items())))
+        assert {n for n, f in found.items() if any("app.more" in r["seen"] for r in f.data["remarks"])} == {"tables"}
+    finally:
+        run(sides, "blue", "DROP TABLE app.more")
+
+
+def test_a_role_that_may_not_do_it(sides: Pair) -> None:
+    found = weak(sides, "shop")
+    privileges = found["privileges-blue"].look()
+    assert privileges.verdict is Verdict.FAIL and "role shop is no superuser" in privileges.seen and privileges.hint
+    fence = found["fence-privileges-blue"].look()
+    assert fence.verdict is Verdict.FAIL
+    assert speaking(fence, "may not ALTER DATABASE asked SET")["mend"] == "ALTER DATABASE asked OWNER TO shop;"
+    assert speaking(fence, "pg_signal_backend")["mend"] == "GRANT pg_signal_backend TO shop;"
+    assert speaking(fence, "set deadlock_timeout")["severity"] == "warns"
+    assert quiet(fence, "put the fence on")  # shop owns its tables
+
+
+def test_sequences_and_rows_that_may_not_be_read(sides: Pair) -> None:
+    run(sides, "blue", "CREATE SEQUENCE app.hidden; CREATE TABLE app.secret (a int PRIMARY KEY); "
+        "ALTER TABLE app.secret ENABLE ROW LEVEL SECURITY")  # fmt: skip
+    try:
+        found = weak(sides, "shop")
+        hidden = speaking(found["sequences-blue"].look(), "app.hidden may not be read")
+        assert hidden["severity"] == "refuses" and hidden["mend"] == "GRANT SELECT ON SEQUENCE app.hidden TO shop;"
+        bound = found["row-security-blue"].look()
+        assert bound.verdict is Verdict.FAIL and "app.secret has row-level security" in bound.seen
+        run(sides, "blue", bound.hint)
+        assert found["row-security-blue"].look().verdict is Verdict.PASS
+    finally:
+        run(sides, "blue", "ALTER ROLE shop NOBYPASSRLS; DROP TABLE app.secret; DROP SEQUENCE app.hidden")
+
+
+def test_rds_is_recognised_and_judged_by_its_own_roles(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "blue", "CREATE ROLE rds_superuser; CREATE ROLE rds_replication; CREATE ROLE operator LOGIN")
+    try:
+        assert "Amazon RDS is untested" in checks["version-blue"].look().seen
+        asked = weak(sides, "operator")["privileges-blue"]
+        assert {"rds_superuser", "rds_replication"} <= set(re.findall(r"\w+", asked.look().seen))
+        run(sides, "blue", asked.look().hint)
+        assert asked.look().verdict is Verdict.PASS
+    finally:
+        run(sides, "blue", "DROP ROLE rds_superuser; DROP ROLE rds_replication; DROP ROLE operator")
+
+
+def test_versions(sides: Pair) -> None:
+    assert "PostgreSQL 16" in Version(sides.blue).look().seen
+    found = Version(sides.blue, oldest=170000).look()
+    assert found.verdict is Verdict.FAIL and "wanted 17 or newer" in found.seen and found.hint
+    assert Direction(sides.blue, sides.green).look().seen == "majors: 16 → 18"
+    assert "18 → 16 is a downgrade" in Direction(sides.green, sides.blue).look().seen
+
+
+def test_encodings(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    run(sides, "green", "CREATE DATABASE other TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        other = Database("green", "X", lambda: sides.dsns["green"].replace("asked", "other"))
+        found = dict(preflight(sides.blue, other))
+        assert found["encoding"].look().verdict is Verdict.FAIL
+        assert "encoding is UTF8 on blue, SQL_ASCII on green" in found["encoding"].look().seen
+        assert "lc_collate is C.UTF-8 on blue, C on green" in found["locale"].look().seen
+    finally:
+        run(sides, "green", "DROP DATABASE other WITH (FORCE)")
+
+
+def with_limit(checks: dict[str, DatabaseCheck], name: str, old: str, new: str) -> SideQuestion:
+    """The question with another limit, where the server's own setting would need a restart."""
+    check = checks[name]
+    assert isinstance(check, SideQuestion) and check.sql.count(old) >= 1
+    return replace(check, sql=check.sql.replace(old, new))
+
+
+def test_settings_lock_table_and_room(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
+    found = with_limit(checks, "settings-blue", "('max_logical_replication_workers', 4)",
+                       "('max_logical_replication_workers', 400)").look()  # fmt: skip
+    assert found.verdict is Verdict.FAIL and "max_logical_replication_workers is 20, wanted at least 400" in found.seen
+    assert found.hint == "ALTER SYSTEM SET max_logical_replication_workers = 400; then restart the server"
+    found = with_limit(checks, "settings-green", "setting <> 'logical'", "setting <> 'other'").look()
+    assert "wal_level is logical" in found.seen
+    locks = with_limit(checks, "lock-table-green", "n * 3 >", "n * 30000 >")
+    found = replace(locks, sql=locks.sql.replace("n * 4 >", "n * 40000 >")).look()
+    assert found.verdict is Verdict.FAIL and "places" in found.seen and "max_locks_per_transaction" in found.hint
+    run(sides, "green", "ALTER DATABASE asked CONNECTION LIMIT 1")
+    try:
+        with session(sides), session(sides):
+            found = Room(sides.blue, sides.green).look()
+        assert found.verdict is Verdict.FAIL and "green has 1 free places" in found.seen and found.hint
+    finally:
+        run(sides, "green", "ALTER DATABASE asked CONNECTION LIMIT -1")
+
+
+def test_clocks_and_wal(sides: Pair) -> None:
+    near = SameClock(sides.blue, sides.green).look()
+    assert near.verdict is Verdict.PASS and "±" in near.seen and not near.data["remarks"]
+    odd = SameClock(sides.blue, sides.green, limit=-1.0).look()
+    assert odd.data["warning"] and odd.hint
+    run(sides, "blue", "ALTER SYSTEM SET max_slot_wal_keep_size = '20GB'; SELECT pg_reload_conf()")
+    try:
+        until(lambda: sides.sql("blue", "SHOW max_slot_wal_keep_size") == [("20GB",)])
+        assert "24 h of retention would need" in WalForecast(sides.blue).look().seen
+        check = WalForecast(sides.blue, day=10.0**9)
+        with Visit() as visit:
+            check.begin(visit)
+            run(sides, "blue", "CREATE TABLE app.filler AS SELECT repeat('x', 1000) FROM generate_series(1, 2000)")
+            found = check.look_on(visit)
+        assert found.data["warning"] and "loses its slot" in found.seen
+        assert "max_slot_wal_keep_size = '" in found.hint
+    finally:
+        run(
+            sides,
+            "blue",
+            "ALTER SYSTEM RESET max_slot_wal_keep_size; SELECT pg_reload_conf(); DROP TABLE IF EXISTS app.filler",
+        )
+
+
+class Listening(Session):
+    """A session that notes what it is asked."""
+
+    def __init__(self, inner: Session, asked: list[str]) -> None:
+        super().__init__(inner.side, inner._connection)
+        self.asked = asked
+
+    def rows(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> list[tuple[Any, ...]]:
+        self.asked.append(sql)
+        return super().rows(sql, params, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Watched(Database):
+    """A side whose sessions note what they are asked, the position of the WAL apart: that is looked at once or twice."""
+
+    opened: list[list[str]] = field(default_factory=list, compare=False)
+
+    def connect(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Session:
+        self.opened.append([])
+        return Listening(super().connect(purpose, settings=settings), self.opened[-1])
+
+    def asked(self) -> list[str]:
+        """What the one session was asked; there may be no other."""
+        (asked,) = self.opened
+        return [sql for sql in asked if sql != POSITION]
+
+
+def statements(sides: Pair) -> tuple[int, str]:
+    """How many statements one preflight sends to both sides over one session each, and what it says of the tables."""
+    blue = Watched("blue", "ASKED_BLUE_DSN", lambda: sides.dsns["blue"])
+    green = Watched("green", "ASKED_GREEN_DSN", lambda: sides.dsns["green"])
+    found = dict(look_together(preflight(blue, green)))
+    assert {name for name, f in found.items() if f.verdict is not Verdict.PASS} == set()
+    return len(blue.asked()) + len(green.asked()), found["tables"].seen
+
+
+def test_one_session_for_each_side_and_no_more_statements_with_more_tables(sides: Pair) -> None:
+    few, seen = statements(sides)
+    assert seen == "tables: 4, the same on both sides"
+    many = """DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE app.many_%s (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text DEFAULT ''x'', b int CHECK (b > 0))', i); END LOOP; END $$"""
+    none = "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('DROP TABLE IF EXISTS app.many_%s', i); END LOOP; END $$"
+    try:
+        for side in ("blue", "green"):
+            sides.sql(side, many)
+        assert statements(sides) == (few, "tables: 304, the same on both sides")
+    finally:
+        for side in ("blue", "green"):
+            sides.sql(side, none)
+
+
+def test_what_cannot_be_seen_is_blind(sides: Pair) -> None:
+    nowhere = Database("blue", "X", lambda: "host=127.0.0.1 port=1 connect_timeout=2")
+    checks = list(preflight(nowhere, sides.green))
+    found = dict(look_together(checks))
+    blind = {name for name, f in found.items() if f.verdict is Verdict.BLIND}
+    assert blind == {name for name in found if not name.endswith("-green")}
+    assert all(found[name].hint for name in blind)
+
+
+def test_a_side_that_ends_our_session_in_the_middle_is_blind_from_there_on(
+    sides: Pair, checks: dict[str, DatabaseCheck]
+) -> None:
+    ending = SideQuestion(sides.blue, "end", "SELECT pg_terminate_backend(pg_backend_pid())", "nothing")
+    names = [
+        *((f"before-{n}", c) for n, c in checks.items()),
+        ("end", ending),
+        *((f"after-{n}", c) for n, c in checks.items()),
+    ]
+    asked = [(n, c) for n, c in names if n == "end" or isinstance(c, SideQuestion | SameOnBoth)]
+    # The same question is asked once a visit, so the ones behind need a wording of their own.
+    asked = [(n, replace(c, sql=f"{c.sql} ", newer=()) if n.startswith("after") and isinstance(c, SideQuestion) else c)
+             for n, c in asked]  # fmt: skip
+    found = dict(look_together(asked))
+    assert found["end"].verdict is Verdict.BLIND
+    assert all(f.verdict is Verdict.PASS for n, f in found.items() if n.startswith("before"))
+    after = {n: f.verdict for n, f in found.items() if n.startswith("after") and n.endswith("-blue")}
+    assert after and set(after.values()) == {Verdict.BLIND}
