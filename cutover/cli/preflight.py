@@ -23,22 +23,21 @@ def preflight(c: Context, env: str = "", json: bool = False) -> None:
     name = named(env)
     asked = Parts(opened(name, read_only=True).means).preflight_checks()
     shells = {check_name: check.shell() for check_name, check in asked.checks}
-    lines = [{"check": n, **_plain(finding), "shell": shells[n]} for n, finding in asked.look_each()]
+    lines = [{"check": n, **plain(finding), "shell": shells[n]} for n, finding in asked.look_each()]
     refused = [line["check"] for line in lines if line["result"] in ("refused", "not seen")]
     counts = {result: sum(line["result"] == result for line in lines) for result in COUNTS}
     if json:
         document = {"schema": "cutover.preflight/1", "environment": name, "refused": refused, "counts": counts}
         print_json({**document, "checks": lines})
     else:
-        for line in lines:
-            _print(line)
+        print("\n".join(text for line in lines for text in table(line)))
         print("\n" + ", ".join(f"{counts[result]} {result}" for result in COUNTS))
     if refused:
         raise Exit(code=5)
 
 
-def _plain(finding: Any) -> dict[str, Any]:
-    """A finding as plain data; a check without remarks of its own has its one."""
+def plain(finding: Any) -> dict[str, Any]:
+    """A finding as plain data, as `--json` prints it; a check without remarks of its own has its one."""
     from cutover.core.gate import Verdict
 
     passed = "warned" if finding.data.get("warning") else "passed"
@@ -57,25 +56,19 @@ def _plain(finding: Any) -> dict[str, Any]:
     }
 
 
-def _print(line: dict[str, Any]) -> None:
+def table(line: dict[str, Any]) -> list[str]:
+    """The table's lines for one check: what was seen and, below what is odd, what is wanted and what mends it."""
     sign = {"refused": "✗", "warned": "!", "not seen": "?", "passed": "✓"}[line["result"]]
-    remarks = line["remarks"]
-    if not remarks:
-        print(f"  {sign} {line['check']:<24} {line['seen']}")
-        return
-    print(f"  {sign} {line['check']:<24} {_first(line)}")
-    for remark in remarks[1:NAMED]:
-        print(f"      {'':<24}{remark['seen']}")
-    if len(remarks) > NAMED:
-        print(f"      {'':<24}and {len(remarks) - NAMED} more (--json has all)")
-    if line["wanted"]:
-        print(f"      wanted: {line['wanted']}")
-    for mend in list(dict.fromkeys(remark["mend"] for remark in remarks if remark["mend"]))[:NAMED]:
-        print(f"      mend:   {mend}")
-
-
-def _first(line: dict[str, Any]) -> str:
-    """The first remark behind the check's title, which the line of all remarks begins with."""
+    remarks, name = line["remarks"], line["check"]
+    if not remarks or line["result"] == "not seen":  # its mend is the same for every check of that side
+        return [f"  {sign} {name:<24} {line['seen']}"]
     title, colon, _ = line["seen"].partition(": ")
-    first = str(line["remarks"][0]["seen"])
-    return first if not line["wanted"] else f"{title}{colon}{first}"
+    before = f"{title}{colon}" if line["wanted"] else ""
+    shown = [f"  {sign} {name:<24} {before}{remarks[0]['seen']}"]
+    shown += [f"    {'':<24} {remark['seen']}" for remark in remarks[1:NAMED]]
+    if len(remarks) > NAMED:
+        shown.append(f"    {'':<24} and {len(remarks) - NAMED} more (--json has all)")
+    if line["wanted"]:
+        shown.append(f"      wanted: {line['wanted']}")
+    mends = list(dict.fromkeys(remark["mend"] for remark in remarks if remark["mend"]))
+    return [*shown, *(f"      mend:   {mend}" for mend in mends[:NAMED])]

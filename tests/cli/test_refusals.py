@@ -147,3 +147,8 @@ def test_nothing_answers_and_the_preflight_says_so(shell: Shell) -> None:
     said = shell.invoke("preflight", "--env", "local", "--json").ended(5)
     found = json.loads(said.out)
     assert found["refused"]
+    assert found["counts"]["not seen"] == len(found["refused"]) == sum(c["verdict"] == "blind" for c in found["checks"])
+    assert all(check["shell"] for check in found["checks"])
+    said = shell.invoke("preflight", "--env", "local").ended(5)
+    assert "  ? version-blue " in said.out
+    assert said.out.endswith(f"{found['counts']['not seen']} not seen, 0 passed\n")

@@ -14,6 +14,7 @@ from asked import asked_sides, quiet, run, speaking, weak
 from conftest import Pair
 from moves import until
 
+from cutover.cli.preflight import plain, table
 from cutover.core.gate import Verdict
 from cutover.postgres.preflight import DatabaseCheck, look_together, preflight
 from cutover.postgres.preflight.compare import SameOnBoth
@@ -343,6 +344,32 @@ def test_one_session_for_each_side_and_no_more_statements_with_more_tables(sides
     finally:
         for side in ("blue", "green"):
             sides.sql(side, none)
+
+
+def test_the_table_shows_what_is_wanted_and_mended_below_what_is_odd(
+    sides: Pair, checks: dict[str, DatabaseCheck]
+) -> None:
+    for side in ("blue", "green"):
+        sides.sql(
+            side,
+            "DO $$ BEGIN FOR i IN 1..12 LOOP EXECUTE format('CREATE TABLE app.bare_%s (a int)', i); END LOOP; END $$",
+        )
+    try:
+        asked = {name: checks[name] for name in ("version-blue", "identity-blue")}
+        lines = {name: {"check": name, **plain(finding)} for name, finding in look_together(list(asked.items()))}
+        (fine,) = table(lines["version-blue"])
+        assert fine.startswith("  ✓ version-blue             version: PostgreSQL 16")
+        odd = table(lines["identity-blue"])
+        assert odd[0].startswith("  ✗ identity-blue ") and odd[0].endswith(": app.bare_1")
+        assert "and 2 more (--json has all)" in odd[10] and "wanted: a primary key" in odd[11]
+        assert odd[12] == "      mend:   ALTER TABLE app.bare_1 REPLICA IDENTITY FULL;" and len(odd) == 22
+        assert len(lines["identity-blue"]["remarks"]) == 12
+        assert (lines["identity-blue"]["result"], lines["version-blue"]["result"]) == ("refused", "passed")
+    finally:
+        for side in ("blue", "green"):
+            sides.sql(
+                side, "DO $$ BEGIN FOR i IN 1..12 LOOP EXECUTE format('DROP TABLE app.bare_%s', i); END LOOP; END $$"
+            )
 
 
 def test_what_cannot_be_seen_is_blind(sides: Pair) -> None:
