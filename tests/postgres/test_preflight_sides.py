@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from asked import asked_sides, quiet, run, speaking, weak
-from conftest import Pair
+from conftest import Pair, serving
 from moves import until
 
 from cutover.cli.preflight import plain, table
@@ -230,6 +230,19 @@ def test_versions(sides: Pair) -> None:
     assert found.verdict is Verdict.FAIL and "wanted 17 or newer" in found.seen and found.hint
     assert Direction(sides.blue, sides.green).look().seen == "majors: 16 → 18"
     assert "18 → 16 is a downgrade" in Direction(sides.green, sides.blue).look().seen
+
+
+def test_fifteen_and_eighteen_are_asked_and_compared() -> None:
+    """What majors write differently is no difference: identity of partitions, NOT NULL constraints, columns of views."""
+    with serving("ASKED_15", blue="15", count=1000) as pair, asked_sides(pair) as asked:
+        for sides in (pair, asked):
+            found = dict(look_together(preflight(sides.blue, sides.green)))
+            assert found["version-blue"].seen.startswith("version: PostgreSQL 15.")
+            assert {
+                name: f.seen for name, f in found.items() if f.verdict is not Verdict.PASS or f.data.get("warning")
+            } == {}
+        run(asked, "green", "CREATE OR REPLACE VIEW app.paid AS SELECT id, price FROM app.orders")
+        assert "app.paid is VIEW" in dict(preflight(asked.blue, asked.green))["views"].look().seen
 
 
 def test_encodings(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:

@@ -57,7 +57,8 @@ SLOTS = """SELECT format('slot %s (%s%s%s)', slot_name, coalesce(plugin, slot_ty
 PUBLICATIONS = """SELECT format('publication %s%s', pubname, CASE WHEN puballtables THEN ' (all tables)' END)
   FROM pg_publication WHERE pubname !~ '^cut_' ORDER BY 1"""
 
-# `origin = none` sends no row on that came from elsewhere: such rows would be missing on the other side.
+# `origin = none` sends no row on that came from elsewhere: such rows would be missing on the other side. And no fence
+# stops an apply worker: what it brings after the switch stays on the side that serves no more.
 SUBSCRIPTIONS = """SELECT format('subscription %s: its rows are not carried to the other side', subname),
        format('ALTER SUBSCRIPTION %I DISABLE; and let the other side subscribe itself', subname), 'refuses'
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid AND d.datname = current_database()

@@ -9,8 +9,8 @@ from cutover.postgres.preflight.question import REFUSES, WARNS, DatabaseCheck, R
 from cutover.postgres.session import Database
 from cutover.postgres.sides import APP_TABLES
 
-OLDEST = 160000  # both directions stand at once only with `origin = none`, which is new in 16
-TESTED = (16, 18)  # majors
+OLDEST = 150000
+TESTED = (15, 16, 18)  # majors
 
 VERSION = """SELECT current_setting('server_version_num')::int, current_setting('server_version'),
   pg_is_in_recovery(), CASE
@@ -83,7 +83,7 @@ MAJORS = "SELECT current_setting('server_version_num')::int / 10000"
 
 @dataclass(frozen=True)
 class Version(DatabaseCheck):
-    """Both directions stand at once only with `origin = none`, which needs PostgreSQL 16 on both sides."""
+    """The way back needs what PostgreSQL 15 brought; 15, 16 and 18 are tested, and what is in between or newer is not."""
 
     database: Database
     title = "version"
