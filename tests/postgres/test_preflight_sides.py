@@ -12,9 +12,12 @@ import psycopg
 import pytest
 from asked import asked_sides, quiet, run, speaking, weak
 from conftest import Pair, serving
+from links import Link
 from moves import until
+from psycopg import conninfo
 
 from cutover.cli.preflight import plain, table
+from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
 from cutover.postgres.preflight import DatabaseCheck, look_together, preflight
 from cutover.postgres.preflight.compare import SameOnBoth
@@ -245,6 +248,13 @@ def test_fifteen_and_eighteen_are_asked_and_compared() -> None:
         assert "app.paid is VIEW" in dict(preflight(asked.blue, asked.green))["views"].look().seen
 
 
+def test_a_prepared_pair_passes_again(prepared: Pair) -> None:
+    """The next cutover after a rollback finds kit, publications and subscriptions of ours, and green full and fenced."""
+    found = dict(look_together(preflight(prepared.blue, prepared.green)))
+    assert {name: f.seen for name, f in found.items() if f.verdict is not Verdict.PASS} == {}
+    assert not found["slots-blue"].data["remarks"] and not found["publications-green"].data["remarks"]
+
+
 def test_encodings(sides: Pair, checks: dict[str, DatabaseCheck]) -> None:
     run(sides, "green", "CREATE DATABASE other TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
     try:
@@ -392,6 +402,23 @@ def test_what_cannot_be_seen_is_blind(sides: Pair) -> None:
     blind = {name for name, f in found.items() if f.verdict is Verdict.BLIND}
     assert blind == {name for name in found if not name.endswith("-green")}
     assert all(found[name].hint for name in blind)
+
+
+def test_a_link_that_hangs_is_waited_for_once(sides: Pair) -> None:
+    link = Link(int(conninfo.conninfo_to_dict(sides.dsns["green"])["port"] or 0))
+    dsn = conninfo.make_conninfo(sides.dsns["green"], port=link.port)
+    checks = dict(preflight(sides.blue, Database("green", "X", lambda: dsn)))
+    try:
+        with Visit(Deadline.after(2.0)) as visit:
+            assert checks["version-green"].look_on(visit).verdict is Verdict.PASS
+            link.swallowing = True
+            found = {name: check.look_on(visit) for name, check in checks.items() if name.endswith("-green")}
+    finally:
+        link.close()
+    assert "no answer within" in found["settings-green"].seen
+    # What was answered before is known; nothing else is asked of a side that has fallen silent.
+    assert {name for name, f in found.items() if f.verdict is not Verdict.BLIND} == {"version-green"}
+    assert {f.seen for name, f in found.items() if name != "version-green"} == {found["settings-green"].seen}
 
 
 def test_a_side_that_ends_our_session_in_the_middle_is_blind_from_there_on(

@@ -207,7 +207,10 @@ def _of_blue(blue: Database) -> list[Named]:
             "not-carried-blue",
             ask("not carried by logical replication", tables.NOT_CARRIED, carried, Severity.REFUSES),
         ),
-        ("views-blue", ask("materialized views", tables.VIEWS, "refreshed on green before the switch", INFORMS)),
+        (
+            "views-blue",
+            ask("materialized views", tables.VIEWS, "refreshed on green: the plan does it before the window", INFORMS),
+        ),
         ("rules-blue", ask("rules, which turn a write elsewhere", effects.RULES, cast, WARNS, "write it as a trigger")),
         ("clients-blue", ask("clients that the switch sends away", activity.CLIENTS, "all of them known", INFORMS)),
     ]
@@ -230,7 +233,7 @@ def _of_green(green: Database) -> list[Named]:
                 green,
                 "tables without statistics",
                 tables.STATISTICS,
-                "every table analysed before the switch",
+                "every table analysed: the plan does it before the window",
                 severity=WARNS,
             ),
         ),
