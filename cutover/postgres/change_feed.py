@@ -67,11 +67,11 @@ class ChangeFeed:
         if self._version >= STANDBY_SNAPSHOT:
             self._session.run("SELECT pg_log_standby_snapshot()")
 
-    def read(self) -> Changed:
+    def read(self, timeout: float = DECODE_TIMEOUT) -> Changed:
         """What was committed since the last `read`, and flushed: every commit that a synchronous one has followed."""
         found = Changed()
         sql = "SELECT data FROM pg_logical_slot_get_binary_changes(%s, NULL, NULL, 'proto_version', '1', 'publication_names', %s)"
-        for (message,) in self._session.rows(sql, [self._slot, PUBLICATION], timeout=DECODE_TIMEOUT):
+        for (message,) in self._session.rows(sql, [self._slot, PUBLICATION], timeout=timeout):
             self._take(bytes(message), found)
         return found
 

@@ -10,11 +10,11 @@ from cutover.postgres.buckets import Buckets, buckets_for
 from cutover.postgres.change_feed import Changed, ChangeFeed, NoFeed
 from cutover.postgres.comparable import PARAM, Table, same_tables, with_params
 from cutover.postgres.session import Session
-from cutover.postgres.snapshot import SLICE_TIMEOUT
 from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
 
 TOUCHED_LIMIT = 100_000
 CATCH_UP = 30.0
+BEFORE, INSIDE = 300.0, 10.0  # seconds for one question before the fence, and inside it, where writes wait
 LAST_MOMENTS = (
     500  # keys; more than this are compared before the fence, again and again, as long as that makes them fewer
 )
@@ -86,7 +86,7 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
     changed = changes.pending
     scanned: list[str] = []
     if changes.feed is not None:
-        changed.add(changes.feed.read())
+        changed.add(changes.feed.read(INSIDE))
     else:
         scanned = [told for table in changes.tables for told in _scanned(source, target, table, changes.baseline)]
     differing: list[str] = []
@@ -95,7 +95,7 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
             if table.name in changed.whole:
                 differing += _whole(source, target, table)
             elif keys := sorted(changed.keys.get(table.name, ())):
-                sides = [pool.submit(entries, session, table, keys) for session in (source, target)]
+                sides = [pool.submit(entries, session, table, keys, timeout=INSIDE) for session in (source, target)]
                 a, b = ({key: entry.hash for key, entry in side.result().items()} for side in sides)
                 differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
     return [*scanned, *differing]
@@ -153,22 +153,23 @@ def _key_texts(session: Session, table: Table) -> str:
     )
 
 
+def _since(baseline: str) -> str:
+    # age() counts back from the present; older rows, and frozen ones, were there when the baseline was taken
+    return f"age(xmin) <= age('{int(baseline) % 2**32}'::xid)"
+
+
 def _touched(session: Session, table: Table, baseline: str) -> list[Key]:
     """The keys of the rows written since the baseline; their hashes where the table has no key."""
-    return [
-        tuple(row)
-        for row in session.rows(
-            # age() counts back from the present; older rows, and frozen ones, were there when the baseline was taken
-            f"SELECT {_key_texts(session, table)} FROM {table.at(session).rows} "
-            f"WHERE age(xmin) <= age('{int(baseline) % 2**32}'::xid) LIMIT {TOUCHED_LIMIT + 1}",
-            timeout=SLICE_TIMEOUT,
-        )
-    ]
+    sql = (
+        f"SELECT {_key_texts(session, table)} FROM {table.at(session).rows} WHERE {_since(baseline)} "
+        f"LIMIT {TOUCHED_LIMIT + 1}"
+    )
+    return [tuple(row) for row in session.rows(sql, timeout=BEFORE)]
 
 
 def _counts(session: Session, table: Table, buckets: Buckets) -> Mapping[int, int]:
     sql = f"SELECT {buckets.sql(table, session)}, count(*) FROM {table.at(session).rows} GROUP BY 1"
-    return dict(session.rows(sql, timeout=SLICE_TIMEOUT))
+    return dict(session.rows(sql, timeout=BEFORE))
 
 
 def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int]) -> list[Key]:
@@ -178,7 +179,7 @@ def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int]) -
         f"SELECT DISTINCT {_key_texts(session, table)} FROM {table.at(session).rows} "
         f"WHERE {buckets.sql(table, session)} = ANY({PARAM}::bigint[])"
     )
-    return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=SLICE_TIMEOUT)]
+    return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=BEFORE)]
 
 
 def _whole(source: Session, target: Session, table: Table) -> list[str]:
@@ -194,17 +195,24 @@ def _whole(source: Session, target: Session, table: Table) -> list[str]:
 def _sum(session: Session, table: Table) -> tuple[Any, ...]:
     heap = table.at(session)
     sql = f"SELECT count(*), sum({heap.hash})::text FROM {heap.rows}"
-    return session.rows(sql, timeout=SLICE_TIMEOUT)[0]
+    return session.rows(sql, timeout=INSIDE)[0]
 
 
 def _scanned(source: Session, target: Session, table: Table, baseline: str) -> list[str]:
-    keys = _touched(source, table, baseline)
+    """Without a feed: the rows written since the baseline and the row counts, each side in one scan."""
+    touched = (
+        f"SELECT count(*), array_agg(ARRAY[{_key_texts(source, table)}]) FILTER (WHERE {_since(baseline)}) "
+        f"FROM {table.at(source).rows}"
+    )
+    with ThreadPoolExecutor(2) as pool:
+        ours = pool.submit(source.rows, touched, timeout=INSIDE)
+        theirs = pool.submit(target.value, f"SELECT count(*) FROM {table.at(target).rows}", timeout=INSIDE)
+        (count, rows), other = ours.result()[0], theirs.result()
+    keys: list[Key] = [tuple(row) for row in rows or ()]
     if len(keys) > TOUCHED_LIMIT:
-        return [f"{table.name}: more than {TOUCHED_LIMIT} rows changed since the validation; validate again first"]
-    counts = [session.value(f"SELECT count(*) FROM {table.at(session).rows}", timeout=SLICE_TIMEOUT)
-              for session in (source, target)]  # fmt: skip
+        return [f"{table.name}: {len(keys)} rows changed since the validation; validate again first"]
     told = []
-    if counts[0] != counts[1]:
-        told.append(f"{table.name}: {counts[0]} rows on {source.side}, {counts[1]} on {target.side}")
-    a, b = (entries(session, table, keys) for session in (source, target))
+    if count != other:
+        told.append(f"{table.name}: {count} rows on {source.side}, {other} on {target.side}")
+    a, b = (entries(session, table, keys, timeout=INSIDE) for session in (source, target))
     return told + _named(table, (key for key in keys if a.get(key, ABSENT).hash != b.get(key, ABSENT).hash))

@@ -123,14 +123,17 @@ class Entry:
 ABSENT = Entry(None, None)
 
 
-def entries(session: Session, table: Table, keys: Sequence[Key]) -> dict[Key, Entry]:
-    """The rows of these keys as they are now; without a key, how often each of these hashes is there."""
+def entries(session: Session, table: Table, keys: Sequence[Key], *, timeout: float = SLICE_TIMEOUT) -> dict[Key, Entry]:
+    """The rows of these keys as they are now; without a key, how often each of these hashes is there.
+
+    Asks for a few thousand keys at a time, each time for at most `timeout` s.
+    """
     found: dict[Key, Entry] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = keys[start : start + KEYS_AT_ONCE]
         wanted = set(part)
         sql, params = _by_key(session, table, part) if table.key else _by_hash(session, table, part)
-        for *key, value, written in session.rows(with_params(sql), params, timeout=SLICE_TIMEOUT):
+        for *key, value, written in session.rows(with_params(sql), params, timeout=timeout):
             if tuple(key) in wanted:  # a collation that takes more than one text for the same finds too much
                 found[tuple(key)] = Entry(value, written)
     return found
