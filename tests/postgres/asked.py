@@ -72,3 +72,15 @@ def weak(sides: Pair, role: str) -> dict[str, DatabaseCheck]:
     """The checks of somebody who is no superuser."""
     dsn = conninfo.make_conninfo(sides.dsns["blue"], user=role)
     return dict(preflight(replace(sides.blue, resolve=lambda: dsn), sides.green))
+
+
+@contextmanager
+def session(sides: Pair, *statements: str, side: str = "blue", name: str = "shop 1.4") -> Iterator[psycopg.Connection]:
+    """Somebody else's session, in the middle of what they do."""
+    connection = psycopg.connect(sides.dsns[side], autocommit=True, application_name=name)
+    try:
+        for statement in statements:
+            connection.execute(statement.encode())
+        yield connection
+    finally:
+        connection.close()  # without a COMMIT, which would fail where the session was ended
