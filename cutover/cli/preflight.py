@@ -60,6 +60,8 @@ def table(line: dict[str, Any]) -> list[str]:
     """The table's lines for one check: what was seen and, below what is odd, what is wanted and what mends it."""
     sign = {"refused": "✗", "warned": "!", "not seen": "?", "passed": "✓"}[line["result"]]
     remarks, name = line["remarks"], line["check"]
+    if line["result"] == "passed" and remarks:
+        sign = "·"  # nothing is wrong; it is to be known
     if not remarks or line["result"] == "not seen":  # its mend is the same for every check of that side
         return [f"  {sign} {name:<24} {line['seen']}"]
     title, colon, _ = line["seen"].partition(": ")
