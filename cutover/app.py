@@ -9,9 +9,10 @@ from cutover.aws.session import Aws
 from cutover.core.errors import ConfigurationRefused
 from cutover.core.lease import Lease
 from cutover.core.plan import Plan
-from cutover.environment import Environment, Ref, load
+from cutover.environment import Environment, Fetch, PgBouncer, Ref, load
 from cutover.plans.blue_green import blue_green, finish
 from cutover.plans.means import Means
+from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
 from cutover.state.sqlite import SqliteState
 
@@ -77,8 +78,31 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
         values=values,
         token=lambda: lease[-1].token if lease else 0,
         read_only=read_only,
+        pool=_pool(environment, values, fetch),
     )
     return App(environment, means, blue_green(means), finish(means), place, lease)
+
+
+def _pool(environment: Environment, values: Callable[[], Mapping[str, str]], fetch: Fetch) -> Pool | None:
+    """PgBouncer, where the environment says that clients come through it."""
+    clients = environment.database.clients
+    if not isinstance(clients, PgBouncer):
+        return None
+    refs = {"blue": clients.blue, "green": clients.green}
+
+    def typed(side: str) -> str:
+        ref = refs[side]
+        return ref.name if ref.kind == "literal" else f"${_variable(environment, f'pgbouncer_{side}', ref)}"
+
+    return Pool(
+        database=clients.database,
+        file=clients.file,
+        variable=_variable(environment, "pgbouncer_admin", clients.admin),
+        admin=lambda: clients.admin.resolve(values(), fetch),
+        addresses=lambda side: refs[side].resolve(values(), fetch),
+        shown=(typed("blue"), typed("green")),
+        pause_timeout=clients.pause_timeout,
+    )
 
 
 def _values(environment: Environment, place: Path) -> Callable[[], Mapping[str, str]]:

@@ -16,10 +16,15 @@ from cutover.cli.ends import ended, say
 
 AS_PACKAGES = ("whole", "faults", "cli")  # folders of tests/ whose files import each other by the folder's name
 STAGE = ("tests/whole", "tests/faults")
-DEBIAN = {"dig": "bind9-dnsutils", "curl": "curl"}  # real components that have no wheel
+DEBIAN = {
+    "dig": "bind9-dnsutils",
+    "curl": "curl",
+    "/usr/sbin/pgbouncer": "pgbouncer",
+}  # real components that have no wheel
 # An older PostgreSQL, with ICU and extensions, which the wheel's builds lack; without it tests say that they skip.
 DEBIAN_12 = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/zz-cutover-tests.conf")
+NO_SERVICE = Path("/usr/sbin/policy-rc.d")  # what Debian asks before a package starts its service
 
 
 @task(positional=["name"], help={"name": "the new environment"})
@@ -180,7 +185,11 @@ def _provide_tools(*, install: bool) -> None:
 
 @contextmanager
 def _programs_only() -> Iterator[None]:
-    """While it lasts, PostgreSQL's package makes and starts no server of its own; afterwards everything is as before."""
+    """While it lasts, no package makes or starts a server of its own; afterwards everything is as before."""
+    asked_already = NO_SERVICE.exists()
+    if not asked_already:
+        NO_SERVICE.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+        NO_SERVICE.chmod(0o755)
     made = [folder for folder in (NO_CLUSTER.parent.parent, NO_CLUSTER.parent) if not folder.exists()]
     NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     NO_CLUSTER.write_text("create_main_cluster = false\n", encoding="utf-8")
@@ -188,6 +197,8 @@ def _programs_only() -> Iterator[None]:
         yield
     finally:
         NO_CLUSTER.unlink()
+        if not asked_already:
+            NO_SERVICE.unlink()
         for folder in reversed(made):
             with suppress(OSError):  # the package has put its own files there
                 folder.rmdir()

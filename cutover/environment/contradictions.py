@@ -50,6 +50,7 @@ def _protection(data: Mapping[str, Any]) -> Iterator[Contradiction]:
 def _databases(data: Mapping[str, Any]) -> Iterator[Contradiction]:
     yield from _sides(data, ("database",), "database")
     yield from _sides(data, ("smoke",), "address")
+    yield from _sides(data, ("database", "clients"), "address")
 
 
 def _hostnames(data: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -104,6 +105,10 @@ def _window(data: Mapping[str, Any]) -> Iterator[Contradiction]:
     if budget is not None and dead_man is not None and dead_man >= budget:
         reason = "must be shorter than window.budget, or a dead tool stops writes for longer than the window may last"
         yield Contradiction(("database", "fence", "dead_man"), reason, ("window", "budget"))
+    pause = _seconds(_at(data, "database", "clients", "pause_timeout"), 0.0)
+    if budget is not None and pause is not None and pause >= budget:
+        reason = "must be shorter than window.budget"
+        yield Contradiction(("database", "clients", "pause_timeout"), reason, ("window", "budget"))
 
 
 def _soaks(data: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -17,7 +17,7 @@ from cutover.environment.source import find
 
 MOST_SHOWN = 200
 
-_TAGS = {"carrier": ("alb", "route53")}
+_TAGS = {"carrier": ("alb", "route53"), "clients": ("multi-host", "pgbouncer")}
 _SECRET = re.compile(r"://[^/\s@]*:[^@\s]*@|\bpassword\s*=\s*\S|\b(AKIA|ASIA)[A-Z0-9]{16}\b", re.IGNORECASE)
 
 

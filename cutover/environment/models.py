@@ -7,13 +7,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from cutover.environment.comparing import Validation
 from cutover.environment.contradictions import contradictions
 from cutover.environment.reading import Reads, number, prose, whole, wrong
-from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath, Ref
+from cutover.environment.reference import BaseUrl, DnsServers, HostPort, LedgerPath, Ref
 from cutover.environment.section import Section
 from cutover.environment.shapes import CHECKLIST_SCHEMA, checklist_items, rising_to_100, soak_reader
 from cutover.environment.written import (
     Account,
     AwsName,
     Balancers,
+    ConfigPath,
     DatabaseName,
     DnsName,
     Duration,
@@ -74,6 +75,30 @@ class Fence(Section):
     """How far green's sequences are set ahead of blue's, in steps of each sequence."""
 
 
+class MultiHost(Section):
+    """Clients name both servers and `target_session_attrs=read-write`: they find the writable side by themselves."""
+
+    kind: Literal["multi-host"] = "multi-host"
+
+
+class PgBouncer(Section):
+    """Clients come through PgBouncer: they wait while the writes change sides, and are directed to the other one then."""
+
+    kind: Literal["pgbouncer"] = "pgbouncer"
+    admin: Ref
+    """A DSN of the admin console, postgresql://…/pgbouncer."""
+    database: DatabaseName
+    """The entry in PgBouncer's [databases]."""
+    file: ConfigPath
+    """The file with that entry, on one line with `host=` and `port=`; it must be writable where the tool runs."""
+    blue: HostPort
+    """Blue as PgBouncer reaches it."""
+    green: HostPort
+    """Green as PgBouncer reaches it."""
+    pause_timeout: Wait = 5.0
+    """The longest wait for open transactions to end; then nothing is switched."""
+
+
 class Database(Section):
     """The two databases; each DSN is a reference."""
 
@@ -92,6 +117,7 @@ class Database(Section):
     wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
     """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
     validation: Validation = Validation()
+    clients: Annotated[MultiHost | PgBouncer, Field(discriminator="kind")] = MultiHost()
 
 
 class Ttl(Section):

@@ -126,4 +126,5 @@ _HOST, _PORT = r"[A-Za-z0-9.-]{1,253}", r":[0-9]{1,5}"
 _URL = rf"https?://{_HOST}({_PORT})?(/[A-Za-z0-9._~-]+)*/?"
 BaseUrl = Annotated[Ref, _or_literal(_URL, "a base URL without user, password or query")]
 DnsServers = Annotated[Ref, _or_literal(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*", "host:port, separated by commas")]
+HostPort = Annotated[Ref, _or_literal(rf"{_HOST}{_PORT}", "host:port")]
 LedgerPath = Annotated[Ref, _or_literal(r"(?!.*//)[^\x00-\x1f\x7f:@]{1,500}", "a path")]

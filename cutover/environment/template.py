@@ -53,6 +53,14 @@ database:
   #   lock_timeout: 5s
   #   catch_up: 5s
   #   sequence_margin: 1000     # for applications that reserve ids ahead
+  # clients:                    # without it: a DSN of both servers with target_session_attrs=read-write
+  #   kind: pgbouncer
+  #   admin: env:PGBOUNCER_ADMIN      # the admin console, postgresql://…/pgbouncer
+  #   database: app             # the entry in [databases], and the file that holds it
+  #   file: /etc/pgbouncer/pgbouncer.ini
+  #   blue: db-blue.internal:5432     # both servers as PgBouncer reaches them
+  #   green: db-green.internal:5432
+  #   pause_timeout: 5s         # longest wait for open transactions; then nothing is switched
   # validation:
   #   in_window: changed        # or none
   #   max_report: 20

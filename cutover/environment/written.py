@@ -34,6 +34,7 @@ SmokeTests = Annotated[
     word(r"[A-Za-z0-9_(][A-Za-z0-9_ ().\[\]-]{0,299}", "an expression as for pytest -k"),
     AfterValidator(pytest_expression),
 ]
+ConfigPath = Annotated[str, word(r"/(?!.*\.\.)[A-Za-z0-9_./-]{1,299}", "an absolute path without ..")]
 Flag = Annotated[bool, flag]
 Duration = Annotated[float, duration()]
 Wait = Annotated[float, duration(above_zero=True)]

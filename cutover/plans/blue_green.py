@@ -104,7 +104,8 @@ def window(means: Means, part: Parts) -> Phase:
                 deadline=environment.window.budget / 2,
             ),
             *part.maintenance(on=True),
-            Switchover(
+            Switchover.through(
+                means.pool,
                 name="switchover",
                 blue=blue,
                 green=green,

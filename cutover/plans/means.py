@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cutover.aws.session import Aws
 from cutover.environment import Environment
+from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
 
 
@@ -26,6 +27,8 @@ class Means:
     values: Callable[[], Mapping[str, str]]
     token: Callable[[], int]
     read_only: bool = False
+    pool: Pool | None = None
+    """PgBouncer, where clients come through it."""
 
     def ledger_path(self) -> Path:
         """Where the probes' ledger is; only asked where the environment names one."""

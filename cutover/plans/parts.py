@@ -20,6 +20,7 @@ from cutover.plans.backup import Recorded
 from cutover.plans.checks import AllOf, ProbeLands, WayBackWarm
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
+from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.preflight import preflight
 from cutover.postgres.switch import Fence
 
@@ -37,6 +38,8 @@ class Parts:
     def preflight_checks(self) -> Preflight:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = list(preflight(self.means.blue, self.means.green))
+        if self.means.pool is not None:
+            checks.append(("pgbouncer", PoolReady(self.means.pool)))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):

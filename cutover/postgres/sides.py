@@ -47,13 +47,18 @@ class SideState:
 
 @dataclass(frozen=True)
 class Sides:
-    """The fences of both sides; (open, open) and partial states are never ours."""
+    """The fences of both sides; (open, open) and partial states are never ours.
+
+    `clients` is where PgBouncer directs them (blue, green or paused), empty where they find the writable side themselves.
+    """
 
     blue: str
     green: str
+    clients: str = ""
 
     def __str__(self) -> str:
-        return f"blue {self.blue}, green {self.green}"
+        clients = f", clients {self.clients}" if self.clients else ""
+        return f"blue {self.blue}, green {self.green}{clients}"
 
 
 BEFORE = Sides("open", "fenced")

@@ -6,8 +6,8 @@ the dead-man timeout); after it one rolls forward. Going back is the same code w
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,8 +18,9 @@ from cutover.core.step import Command
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
 from cutover.postgres.direction import reverse_slot
+from cutover.postgres.hands import Hands
+from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.reaper import Reaper
-from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
 from cutover.postgres.switch_script import script
@@ -48,6 +49,7 @@ class Switch(Command):
 
     kill_points: ClassVar[tuple[str, ...]] = (
         "switch: connected",
+        "switch: clients paused",
         "switch: locked",
         "switch: marked",
         "switch: caught up",
@@ -58,6 +60,7 @@ class Switch(Command):
         "switch: committed",
         "switch: open, not committed",
         "switch: opened",
+        "switch: clients directed",
         "switch: old sessions sent away",
     )
 
@@ -65,19 +68,22 @@ class Switch(Command):
     target: Database
     fence: Fence
     token: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
+    pool: Pool | None = None
+    """PgBouncer, where clients come through it: they wait from just before the lock to just after the opening."""
 
     def run(self, deadline: Deadline) -> None:
         with ExitStack() as stack:
-            hands = _Hands(self.source, self.target, stack)  # everything is connected before anything is fenced
+            hands = Hands(self.source, self.target, stack)  # everything is connected before anything is fenced
             reached("switch: connected")
             source, target = side_state(hands.fence).state, side_state(hands.open).state
             timings: dict[str, float] = {}
             began = time.monotonic()
             if (source, target) == ("fenced", "open"):
-                self._send_away(hands.look)  # who died between opening and this has left them
+                self._direct_clients(hands)  # who died between opening and this has left them
+                self._send_away(hands.look)
                 return
             if (source, target) == ("open", "fenced"):
-                began = self._fence(hands, deadline, timings)
+                began = self._fence_or_let_go(hands, deadline, timings)
             elif (source, target) != ("fenced", "fenced"):
                 raise SwitchRefused(
                     f"{self.source.side} is {source}, {self.target.side} is {target}: not ours to switch"
@@ -85,14 +91,39 @@ class Switch(Command):
             else:
                 self._shut_out(hands.look)
             self._open(hands, timings)
+            self._direct_clients(hands)
             timings["pause"] = time.monotonic() - began
             self._send_away(hands.look)
+            if self.pool is not None:
+                self.pool.settle()
             hands.open.run(
                 "INSERT INTO cutover.switches (source, timings) VALUES (%s, %s)",
                 [self.source.side, json.dumps({name: round(s * 1000, 1) for name, s in timings.items()})],
             )
 
-    def _fence(self, hands: "_Hands", deadline: Deadline, timings: dict[str, float]) -> float:
+    def _fence_or_let_go(self, hands: Hands, deadline: Deadline, timings: dict[str, float]) -> float:
+        """The fence; when it is given up before its commit point, paused clients go on where they were."""
+        try:
+            return self._fence(hands, deadline, timings)
+        except Exception:
+            if self.pool is not None:
+                with suppress(CutoverError):  # what stopped the fence is told; the next try begins with RESUME
+                    if side_state(hands.look).state == "open":
+                        self.pool.resume()
+                        self.pool.settle()
+            raise
+
+    def _direct_clients(self, hands: Hands) -> None:
+        """Only to a side that is open, and only by the newest holder: one who wakes up late must not direct anybody."""
+        if self.pool is not None:
+            _check_token(hands.open, self.token())
+            seen = side_state(hands.open).state
+            if seen != "open":
+                raise SwitchRefused(f"{self.target.side} is {seen}: clients are not directed there")
+            self.pool.direct_to(self.target.side)
+        reached("switch: clients directed")
+
+    def _fence(self, hands: Hands, deadline: Deadline, timings: dict[str, float]) -> float:
         """Everything up to the commit point, in one open transaction; returns when the pause began."""
         fence, dead_man = hands.fence, self.fence.dead_man
         lap = _Laps(timings)
@@ -107,12 +138,17 @@ class Switch(Command):
             if way_back is not None:
                 way_back.check()
                 way_back.advance(deadline.remaining())  # so that little is left to read inside the pause
+            began = lap.restart()
+            if self.pool is not None:
+                self.pool.pause()
+                lap("clients_paused")
+            reached("switch: clients paused")
             fence.run("BEGIN")
             fence.run("SET LOCAL synchronous_commit = on")
             fence.run(f"SET LOCAL lock_timeout = '{int(self.fence.lock_timeout * 1000)}ms'")
             fence.run("SET LOCAL deadlock_timeout = '20s'")  # a deadlock then ends by the reaper, not by us
             _check_token(fence, self.token())
-            began = lap.restart()
+            began = began if self.pool is not None else lap.restart()
             with Reaper(hands.reap_source, fence.pid) as reaper:
                 fence.run(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE", timeout=self.fence.lock_timeout + 1)
             lap("lock")
@@ -170,7 +206,7 @@ class Switch(Command):
         if seen != "fenced":
             raise SwitchRefused(f"{self.source.side} is {seen}: somebody opened it meanwhile")
 
-    def _open(self, hands: "_Hands", timings: dict[str, float]) -> None:
+    def _open(self, hands: Hands, timings: dict[str, float]) -> None:
         lap = _Laps(timings)
         session = hands.open
         # Whoever takes over from us must not wait for a transaction of ours that stands still.
@@ -216,20 +252,8 @@ class Switch(Command):
             catch_up=self.fence.catch_up,
             margin=self.fence.sequence_margin,
             late_starters=self.fence.late_starters,
+            pool=self.pool,
         )
-
-
-class _Hands:
-    """The sessions of one switch, all connected before the pause begins."""
-
-    def __init__(self, source: Database, target: Database, stack: ExitStack) -> None:
-        def hand(database: Database, purpose: str, settings: Mapping[str, str] | None = None) -> Session:
-            return stack.enter_context(database.open(purpose, settings=settings))
-
-        self.fence, self.reap_source = hand(source, "fence"), hand(source, "reap")
-        self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
-        # These two compare rows, and the text of a value must not depend on either side's own settings.
-        self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
 
 
 def _check_token(session: Session, token: int) -> None:

@@ -1,6 +1,7 @@
 """The switch as one self-contained bash script, for the runbook: what a person pastes when the program is not at hand."""
 
 from cutover.postgres.direction import ADVANCE
+from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.replication import FILTERS_ORIGINS, subscription_name
 from cutover.postgres.sides import APP_TABLES, FENCE, STATE, end_sessions_until
 
@@ -25,16 +26,21 @@ old_sessions() { cat <<SQL
 @OLD_SESSIONS@;
 SQL
 }
+@POOL@
 send_away() {  # the sessions that wrote until now; their clients reconnect to the other side
   local first
   first=$(on "$FROM" "$(old_sessions infinity)" | cut -d'|' -f1)
   sleep @LATE_STARTERS@  # one that was just starting shows itself only now; who came later has seen the fence
   on "$FROM" "$(old_sessions "$first")" >/dev/null
 }
+let_go() {  # clients that were paused for nothing go on where they were
+  [ "$BASHPID" = $$ ] || return 0  # a child that is ended before it has dropped the trap must not let them go
+  if [ "$(state "$FROM")" = open ]; then direct_clients @SIDE@; fi
+}
 found="$(state "$FROM")/$(state "$TO")"
 echo "writing side / other side: $found"
 case "$found" in
-  fenced/open) send_away; echo 'already switched'; exit 0 ;;
+  fenced/open) direct_clients @TO_SIDE@; send_away; echo 'already switched'; exit 0 ;;
   fenced/fenced) echo 'fenced, not opened: opening the other side' ;;
   open/fenced)
     # On 15 the way back is a slot, moved past everything that was applied: once now, and for the little rest inside.
@@ -46,6 +52,8 @@ case "$found" in
       [ "$waits$kept" = tt ] || { echo "$slot is not ready for the way back; nothing was touched" >&2; exit 1; }
       on "$TO" "@ADVANCE@" >/dev/null
     fi
+    trap 'let_go' EXIT
+    pause_clients
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
     coproc F { psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
     say() {  # runs $1 in the fence session, prints its answer, fails when the session has ended
@@ -62,7 +70,7 @@ case "$found" in
         on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
                      WHERE a.backend_type <> 'logical replication worker'" >/dev/null || true
       done ) & reaper=$!
-    trap 'kill $reaper 2>/dev/null || true' EXIT
+    trap 'kill $reaper 2>/dev/null || true; let_go' EXIT
     say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '@LOCK@ms'; SET LOCAL deadlock_timeout = '20s';
          LOCK TABLE $tables IN SHARE ROW EXCLUSIVE MODE;"
     kill $reaper; wait $reaper 2>/dev/null || true
@@ -102,9 +110,12 @@ $(triggers DISABLE)
 SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()) \gexec
 COMMIT;
 SQL
+direct_clients @TO_SIDE@
 send_away
 echo "writing side / other side: $(state "$FROM")/$(state "$TO")"
 CUTOVER"""
+
+_NO_POOL = "pause_clients() { :; }  # clients find the writable side by themselves\ndirect_clients() { :; }"
 
 
 def script(
@@ -118,13 +129,16 @@ def script(
     catch_up: float,
     margin: int,
     late_starters: float,
+    pool: Pool | None = None,
 ) -> str:
     """The script for one direction; `source` and `target` are names of shell variables, times are in seconds."""
     slot = subscription_name(target_side, source_side)
     values = {
         "FROM": source,
         "TO": target,
+        "POOL": pool.functions() if pool is not None else _NO_POOL,
         "SIDE": source_side,
+        "TO_SIDE": target_side,
         "STATE": STATE,
         "FILTERS": FILTERS_ORIGINS,
         "SLOT": slot,

@@ -1,10 +1,11 @@
 """The switchover step: (blue, green) from open/fenced over fenced/fenced to fenced/open, and the same way back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from cutover.core.step import Command, Step
+from cutover.postgres.pgbouncer import PAUSED, Pool
 from cutover.postgres.session import Database
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell
 from cutover.postgres.switch import Fence, Switch
@@ -30,6 +31,7 @@ class Switchover(Step[Sides]):
     blue_for_green: Database | None = None
     green_for_blue: Database | None = None
     """How the servers reach each other, where that is another address than ours."""
+    pool: Pool | None = None
     before: Sides = BEFORE
     after: Sides = SWITCHED
     between: frozenset[Sides] = frozenset({COMMITTED})
@@ -39,24 +41,39 @@ class Switchover(Step[Sides]):
     def resource(self) -> str:
         return "writes"
 
+    @classmethod
+    def through(cls, pool: Pool | None, **about: Any) -> "Switchover":
+        """The step; with a pool, where the clients are directed to is a part of its states."""
+        if pool is None:
+            return cls(**about)
+        before, after = replace(BEFORE, clients="blue"), replace(SWITCHED, clients="green")
+        seen = {
+            replace(sides, clients=to) for sides in (BEFORE, COMMITTED, SWITCHED) for to in ("blue", "green", PAUSED)
+        }
+        return cls(pool=pool, before=before, after=after, between=frozenset(seen - {before, after}), **about)
+
     def observe(self) -> Sides:
-        return read_sides(self.blue, self.green)
+        seen = read_sides(self.blue, self.green)
+        return seen if self.pool is None else replace(seen, clients=self.pool.where())
 
     def commands(self, target: Sides) -> Sequence[Command]:
         blue, green = self.blue, self.green
         from_blue, from_green = self.blue_for_green or blue, self.green_for_blue or green
-        if target == SWITCHED:
-            return (ReadyToSwitch(blue, green, from_blue, from_green), Switch(blue, green, self.fence, self.token))
-        return (ReadyToSwitch(green, blue, from_green, from_blue), Switch(green, blue, self.fence, self.token))
+        if target.green == "open":
+            ready, switch = ReadyToSwitch(blue, green, from_blue, from_green), Switch(blue, green, self.fence)
+        else:
+            ready, switch = ReadyToSwitch(green, blue, from_green, from_blue), Switch(green, blue, self.fence)
+        return (ready, replace(switch, token=self.token, pool=self.pool))
 
     def committed(self, seen: Sides) -> bool:
-        return seen in (COMMITTED, self.after)
+        return (seen.blue, seen.green) in (("fenced", "fenced"), (self.after.blue, self.after.green))
 
     def evidence(self) -> Mapping[str, Any]:
-        opened = self.green if self.after == SWITCHED else self.blue
+        opened = self.green if self.after.green == "open" else self.blue
         with opened.open("state") as session:
             timings = session.value("SELECT timings FROM cutover.switches ORDER BY at DESC LIMIT 1")
         return {"milliseconds": timings} if timings else {}
 
     def check_shell(self) -> str:
-        return sides_shell(self.blue, self.green)
+        sides = sides_shell(self.blue, self.green)
+        return sides if self.pool is None else f"{sides}\n{self.pool.where_shell()}"

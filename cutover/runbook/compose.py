@@ -3,7 +3,7 @@
 from shlex import quote
 
 from cutover.app import App
-from cutover.environment import Ref
+from cutover.environment import PgBouncer, Ref
 from cutover.runbook.book import Book
 
 
@@ -19,6 +19,12 @@ def book_of(app: App) -> Book:
         addresses[means.blue_for_green.variable] = (words.blue_from_green, "blue, as green's server reaches it")
     if words.green_from_blue is not None:
         addresses[means.green_for_blue.variable] = (words.green_from_blue, "green, as blue's server reaches it")
+    clients = words.clients
+    if isinstance(clients, PgBouncer) and means.pool is not None:
+        addresses[means.pool.variable] = (clients.admin, "connection string of PgBouncer's admin console")
+        for side, where, typed in zip(("blue", "green"), (clients.blue, clients.green), means.pool.shown, strict=True):
+            if where.kind != "literal":
+                addresses[typed.removeprefix("$")] = (where, f"host:port of {side}, as PgBouncer reaches it")
     variables = {"CUTOVER_ENV": f"the environment: {environment.name}"}
     variables |= {name: meaning for name, (_, meaning) in addresses.items()}
     fetched = [line for name, (ref, _) in addresses.items() for line in _fetched(app, name, ref)]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from moves import PLAIN, walk
+from moves import PLAIN, pool_of, walk
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
@@ -38,7 +38,8 @@ def child(asked: dict[str, Any]) -> None:
 
     killpoint.install(hook)
     if "walk" in asked:
-        walk(database("blue"), database("green"), Path(asked["state"]), asked["walk"])
+        pool = pool_of(asked["pool"]) if "pool" in asked else None
+        walk(database("blue"), database("green"), Path(asked["state"]), asked["walk"], pool)
         return
     fence = replace(PLAIN, dead_man=asked["dead_man"])
     source, target = database(asked["source"]), database(asked["target"])

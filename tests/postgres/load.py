@@ -122,10 +122,12 @@ def _accepts(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
 
 
 @contextmanager
-def load(pair: Any, *, writers: int = 2, churn: bool = False, crashes: bool = False) -> Iterator[list[Writer]]:
+def load(
+    pair: Any, *, writers: int = 2, churn: bool = False, crashes: bool = False, dsn: str = ""
+) -> Iterator[list[Writer]]:
     """Writers and the watch around the body; afterwards nothing acknowledged is lost, and nothing is doubled."""
     watch = OneWriterWatch(pair.blue, pair.green, crashes=crashes)
-    threads = [Writer(pair.app_dsn, f"writer-{i}", churn=churn) for i in range(writers)]
+    threads = [Writer(dsn or pair.app_dsn, f"writer-{i}", churn=churn) for i in range(writers)]
     for thread in (*threads, watch):
         thread.start()
     try:

@@ -28,8 +28,8 @@ class Dying:
     def run(self, source: str, target: str, point: str, dead_man: float = 10.0, token: int = 0) -> tuple[int, str]:
         return self._ask(point=point, source=source, target=target, dead_man=dead_man, token=token)
 
-    def walk(self, way: str, state: Path, point: str) -> str:
-        return self._ask(point=point, walk=way, state=str(state))[1]
+    def walk(self, way: str, state: Path, point: str, **more: object) -> str:
+        return self._ask(point=point, walk=way, state=str(state), **more)[1]
 
     def _ask(self, **asked: object) -> tuple[int, str]:
         assert self.process.stdin is not None

@@ -13,6 +13,7 @@ from cutover.core.run import Run
 from cutover.core.step import Step
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.marker import await_marker, write_marker
+from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.replication import Publication, Subscription, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.sides import FENCE
@@ -66,28 +67,36 @@ def reverse(blue: Database, green: Database) -> Step[Any]:
     return WayBack(name="reverse", source=green, target=blue, settle=20)
 
 
-def window(blue: Database, green: Database, token: Callable[[], int] = lambda: 0) -> list[Directions | Switchover]:
+def window(blue: Database, green: Database, pool: Pool | None = None) -> list[Directions | Switchover]:
     """The steps of the window that move the writes and turn the replication."""
     return [
         Directions(name="prepared", blue=blue, green=green, before=TOWARDS_GREEN, after=BOTH, settle=20),
-        Switchover(name="switchover", blue=blue, green=green, fence=PLAIN, token=token, settle=20),
+        Switchover.through(pool, name="switchover", blue=blue, green=green, fence=PLAIN, settle=20),
         Directions(name="turned", blue=blue, green=green, before=BOTH, after=TOWARDS_BLUE, settle=20),
     ]
 
 
-def window_plan(blue: Database, green: Database, token: Callable[[], int] = lambda: 0) -> Plan:
+def pool_of(about: dict[str, str]) -> Pool:
+    """The pool of plain words, so that another process can be told of it."""
+    return Pool(
+        database=about["database"], file=about["file"], variable="POOL_ADMIN", admin=lambda: about["admin"],
+        addresses=lambda side: about[side], shown=(about["blue"], about["green"]), pause_timeout=2.0,
+    )  # fmt: skip
+
+
+def window_plan(blue: Database, green: Database, pool: Pool | None = None) -> Plan:
     """Only these steps, as a plan that can be walked forward and back."""
-    phase = Phase(name="window", owner="database", items=tuple(window(blue, green, token)))
+    phase = Phase(name="window", owner="database", items=tuple(window(blue, green, pool)))
     return Plan(name="cutover", environment="test", phases=(phase,))
 
 
-def walk(blue: Database, green: Database, state: Path, way: str) -> None:
+def walk(blue: Database, green: Database, state: Path, way: str, pool: Pool | None = None) -> None:
     """Walks the window's plan over the journal `state`, as a process that takes over from a dead one."""
     store = SqliteState(state)
     try:
         holder = store.holder()
         lease = store.acquire(who="test", operation=way, take_over=holder.id if holder else None)
-        run = Run(window_plan(blue, green), Journal(store, lease, "window"), patience=20.0)
+        run = Run(window_plan(blue, green, pool), Journal(store, lease, "window"), patience=20.0)
         run.forward() if way == "forward" else run.back(reason="test")
         store.release(lease)
     finally:

@@ -1,0 +1,20 @@
+"""The sessions of one switch: whatever is done before the pause has not to be done inside it."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from cutover.postgres.rowhash import PINNED
+from cutover.postgres.session import Database, Session
+
+
+class Hands:
+    """The sessions of one switch, all connected before the pause begins."""
+
+    def __init__(self, source: Database, target: Database, stack: ExitStack) -> None:
+        def hand(database: Database, purpose: str, settings: Mapping[str, str] | None = None) -> Session:
+            return stack.enter_context(database.open(purpose, settings=settings))
+
+        self.fence, self.reap_source = hand(source, "fence"), hand(source, "reap")
+        self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
+        # These two compare rows, and the text of a value must not depend on either side's own settings.
+        self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
