@@ -1,0 +1,60 @@
+"""How clients find the writable side: what may be written, and what comes of it in the plan."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import SMALL
+
+from cutover.app import open_environment
+from cutover.environment import Environment, MultiHost, PgBouncer
+from cutover.postgres.switchover import Switchover
+
+CLIENTS = """  green: env:GREEN
+  clients:
+    kind: pgbouncer
+    admin: env:POOL
+    database: shop
+    file: /etc/pgbouncer/pgbouncer.ini
+    blue: db-blue:5432
+    green: env:GREEN_HOST
+    pause_timeout: 3s
+"""
+
+
+def test_without_a_word_they_find_it_by_themselves(loaded: Callable[..., Environment]) -> None:
+    assert isinstance(loaded("").database.clients, MultiHost)
+
+
+def test_a_pool_is_read(loaded: Callable[..., Environment]) -> None:
+    clients = loaded("  green: env:GREEN\n", CLIENTS).database.clients
+    assert isinstance(clients, PgBouncer) and clients.pause_timeout == 3.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("kind: pgbouncer", "kind: pgbuncer"), "kind must be one of multi-host, pgbouncer (did you mean pgbouncer?)"),
+        (("admin: env:POOL", "admin: postgresql://a:b@c/pgbouncer"), "database.clients.admin: wants a reference"),
+        (("file: /etc/", "file: etc/"), "database.clients.file: wants an absolute path"),
+        (("blue: db-blue:5432", "blue: db-blue"), "database.clients.blue: wants host:port"),
+        (("green: env:GREEN_HOST", "green: db-blue:5432"), "database.clients.green: is the same address as blue's"),
+        (("pause_timeout: 3s", "pause_timeout: 60s"), "must be shorter than window.budget"),
+        (("    database: shop\n", ""), "database.clients.database: is missing"),
+    ],
+)
+def test_a_pool_that_cannot_be_is_told(told: Callable[..., list[str]], change: tuple[str, str], words: str) -> None:
+    assert CLIENTS.count(change[0]) == 1
+    problems = told("  green: env:GREEN\n", CLIENTS.replace(*change))
+    assert len(problems) == 1 and words in problems[0], problems
+
+
+def test_the_plan_pauses_and_directs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUTOVER_HOME", str(tmp_path / "home"))
+    (tmp_path / "small.yaml").write_text(SMALL.replace("  green: env:GREEN\n", CLIENTS), encoding="utf-8")
+    plan = open_environment("small", directory=tmp_path).plan
+    (step,) = (step for _, step in plan.steps() if isinstance(step, Switchover))
+    assert (step.before.clients, step.after.clients) == ("blue", "green")
+    script = step.commands(step.after)[-1].shell()
+    assert "PAUSE shop" in script and 'to="db-blue:5432"' in script and 'to="$GREEN_HOST"' in script
+    assert '"$POOL"' in script and plan.digest() == open_environment("small", directory=tmp_path).plan.digest()
