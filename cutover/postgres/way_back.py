@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cutover.core.step import Command, Step
-from cutover.postgres.direction import direction
-from cutover.postgres.replication import Unsubscribe, filters_origins
+from cutover.postgres.direction import SLOT, SUBSCRIBED, direction
+from cutover.postgres.replication import FILTERS_ORIGINS, Unsubscribe, filters_origins, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.turning import MakeReady, ReadyToSwitch, Turn
 
@@ -48,7 +48,13 @@ class WayBack(Step[str]):
         return (MakeReady(self.source, self.target, self.address or self.source),)
 
     def check_shell(self) -> str:
-        return _directions_shell(self.source, self.target)
+        return f"""(set -euo pipefail
+{_direction_shell(self.source, self.target, "seen")}
+if {_at_once_shell(self.source, self.target)}; then
+  case $seen in ready|broken) seen=disabled ;; esac
+fi
+if [ "$seen" = following ]; then seen=ready; fi
+echo "$seen")"""
 
 
 TOWARDS_GREEN, BOTH, TOWARDS_BLUE = "green follows", "both prepared", "blue follows"
@@ -103,18 +109,28 @@ class Directions(Step[str]):
         return (ReadyToSwitch(green, blue, green_for_blue, blue_for_green),)
 
     def check_shell(self) -> str:
-        return _directions_shell(self.blue, self.green)
+        known = "\n".join(f"  {there}/{home}) echo '{word}' ;;" for (there, home), word in _SEEN.items())
+        return f"""(set -euo pipefail
+if {_at_once_shell(self.blue, self.green)}; then echo '{self.after}'; exit 0; fi
+{_direction_shell(self.blue, self.green, "there")}
+{_direction_shell(self.green, self.blue, "home")}
+case $there/$home in
+{known}
+  *) echo "blue to green $there, green to blue $home" ;;
+esac)"""
 
 
-def _directions_shell(*sides: Database) -> str:
-    """The command with which a person sees the subscriptions and the slots of both sides."""
-    subscriptions = "SELECT subname, CASE WHEN subenabled THEN 'enabled' ELSE 'disabled' END FROM pg_subscription WHERE subname ~ '^cut_' ORDER BY 1"
-    slots = "SELECT slot_name, wal_status, active FROM pg_replication_slots WHERE slot_name ~ '^cut_' ORDER BY 1"
-    asked = [
-        f"echo '{side.side}: subscriptions, then slots'\n{side.ask(question)}"
-        if question is subscriptions
-        else side.ask(question)
-        for side in sides
-        for question in (subscriptions, slots)
-    ]
-    return "\n".join(["(set -euo pipefail", *asked]) + ")"
+def _direction_shell(source: Database, target: Database, variable: str) -> str:
+    """Shell lines that set a variable to what `direction` answers."""
+    name = subscription_name(source.side, target.side)
+    return f"""{variable}=$({target.ask(SUBSCRIBED.format(name=name))}
+)
+if [ "${variable}" = disabled ]; then
+slot=$({source.ask(SLOT.format(name=name))}
+)
+if [ "$slot" = kept ]; then {variable}=ready; else {variable}=broken; fi
+fi"""
+
+
+def _at_once_shell(source: Database, target: Database) -> str:
+    return f'[ "$({source.ask(FILTERS_ORIGINS)})$({target.ask(FILTERS_ORIGINS)})" = tt ]'

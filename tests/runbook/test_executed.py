@@ -72,6 +72,9 @@ class Person:
 
     def takes(self, step: Step[Any], pasted: list[str], check: str) -> None:
         """From the start to the wanted state, as the tool sees it and as the printed check shows it."""
+        if step.observe() == step.after:  # as the tool does: what stands already is looked at, and nothing is done
+            self.repeats(step.name, check, lambda done: shows(done, step.after))
+            return
         assert step.observe() == step.before, f"{step.name} does not start where the page says"
         assert len(pasted) == len(step.commands(step.after))
         for block in pasted:
