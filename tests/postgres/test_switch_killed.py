@@ -20,6 +20,7 @@ LEFT = {point: BEFORE for point in Switch.kill_points} | {
     "switch: committed": COMMITTED,
     "switch: open, not committed": COMMITTED,
     "switch: opened": SWITCHED,
+    "switch: clients directed": SWITCHED,
     "switch: old sessions sent away": SWITCHED,
 }
 
