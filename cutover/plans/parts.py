@@ -158,7 +158,8 @@ class Parts:
                 methods=wanted.methods,
                 message=wanted.message,
             )
-            steps.append(step if on else _renamed(step, f"maintenance-off-{balancer}"))
+            off = replace(step, name=f"maintenance-off-{balancer}", before=step.after, after=step.before)
+            steps.append(step if on else off)
         return steps
 
     def probe_write(self, *, serving: str) -> list[Item]:
@@ -295,7 +296,3 @@ class Parts:
             timeout=wanted.timeout,
             read_only=self.means.read_only,
         )
-
-
-def _renamed(step: AlbMaintenance, name: str) -> Step[str]:
-    return replace(step, name=name, before=step.after, after=step.before)
