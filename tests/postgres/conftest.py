@@ -21,6 +21,7 @@ from cutover.world import rows, servers
 from cutover.world.processes import Process, stop
 
 ROWS = 4000
+FIFTEEN = Path("/usr/lib/postgresql/15/bin")
 
 # What the shop's own schema does not have: tables for writers and for planted differences, and odd sequences.
 EXTRAS = """SET ROLE shop;
@@ -87,11 +88,13 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
 
     The variables with the connection strings begin with `prefix`.
     """
+    if "15" in (blue, green) and not (FIFTEEN / "postgres").exists():
+        pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
     scratch = Path(tempfile.mkdtemp(prefix="cutover-test-"))
     scratch.chmod(0o755)
     account = servers.unprivileged()
     programs = servers.binaries(scratch, account)
-    versions = {"15": Path("/usr/lib/postgresql/15/bin"), "16": programs / servers.INSTALLATIONS["blue"] / "bin"}
+    versions = {"15": FIFTEEN, "16": programs / servers.INSTALLATIONS["blue"] / "bin"}
     running: dict[str, Process] = {}
     try:
         dsns: dict[str, str] = {}
