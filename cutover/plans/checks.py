@@ -12,7 +12,7 @@ from cutover.core.gate import Check, Finding, Verdict
 from cutover.net.smoke import SmokeTests
 from cutover.postgres.invariants import following_shell, replication_trouble
 from cutover.postgres.replication import subscription_name
-from cutover.postgres.session import Database
+from cutover.postgres.session import Database, QueryFailed
 
 WORST = (Verdict.FAIL, Verdict.BLIND, Verdict.INSUFFICIENT, Verdict.PASS)
 
@@ -71,6 +71,31 @@ class WayBackWarm(Check):
 
     def shell(self) -> str:
         return following_shell(self.blue, subscription_name("green", "blue"))
+
+
+@dataclass(frozen=True)
+class KeysCanBeAsked(Check):
+    """The question for acknowledged writes is asked inside the window, too: an error in it must be found before."""
+
+    databases: tuple[Database, ...]
+    question: str
+
+    def look(self) -> Finding:
+        for database in self.databases:
+            try:
+                with database.open("probe") as session:
+                    session.rows(self.question, [[]])
+            except QueryFailed as error:
+                return Finding.failed(
+                    f"ledger_keys cannot be asked: {error.message}", "correct it in the environment file"
+                )
+            except CutoverError as error:
+                return Finding.blind(error.message)
+        return Finding.passed("ledger_keys can be asked on both sides")
+
+    def shell(self) -> str:
+        asked = self.question.replace("%s", "'{}'").replace("%%", "%")
+        return "\n".join(database.ask(asked) for database in self.databases)
 
 
 @dataclass(frozen=True)

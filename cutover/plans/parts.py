@@ -17,7 +17,7 @@ from cutover.net.dns import TtlVisible
 from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
-from cutover.plans.checks import AllOf, ProbeLands, WayBackWarm
+from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands, WayBackWarm
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
 from cutover.postgres.pgbouncer_ready import PoolReady
@@ -40,6 +40,8 @@ class Parts:
         checks: list[tuple[str, Check]] = list(preflight(self.means.blue, self.means.green))
         if self.means.pool is not None:
             checks.append(("pgbouncer", PoolReady(self.means.pool)))
+        if question := self.means.environment.ledger_keys:
+            checks.append(("ledger-keys", KeysCanBeAsked((self.means.blue, self.means.green), question)))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):

@@ -10,7 +10,8 @@ from cutover.core.gate import Check, Finding, Verdict
 from cutover.core.step import Command, Step
 from cutover.postgres.comparable import SchemasDiffer
 from cutover.postgres.session import Database
-from cutover.postgres.validation import HORIZON, validate
+from cutover.postgres.snapshot import HORIZON
+from cutover.postgres.validation import validate
 
 
 class RowsDiffer(CutoverError):

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from cutover.core.errors import CutoverError
 from cutover.postgres.comparable import Table
+from cutover.postgres.replication import PUBLICATION
 from cutover.postgres.session import QueryFailed, Session
 from cutover.postgres.suspects import Key
 
-PUBLICATION = "cut_pub"
 MAKE_SLOT = 3.0  # seconds; making a slot waits for every transaction that is open
 DECODE_TIMEOUT = 60.0
 STANDBY_SNAPSHOT = 160000  # the first version with pg_log_standby_snapshot

@@ -10,6 +10,7 @@ from cutover.postgres.buckets import Buckets, buckets_for
 from cutover.postgres.change_feed import Changed, ChangeFeed, NoFeed
 from cutover.postgres.comparable import PARAM, Table, same_tables, with_params
 from cutover.postgres.session import Session
+from cutover.postgres.snapshot import HORIZON
 from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
 
 TOUCHED_LIMIT = 100_000
@@ -19,7 +20,6 @@ LAST_MOMENTS = (
     500  # keys; more than this are compared before the fence, again and again, as long as that makes them fewer
 )
 DRAINS = 5
-HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 
 
 class ChangedRowsDiffer(CutoverError):

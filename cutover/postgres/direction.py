@@ -8,17 +8,11 @@ direction it replaces is gone. (A 16 subscriber accepts `origin = none` of a 15 
 from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
-from cutover.postgres.replication import filters_origins, subscription_name
+from cutover.postgres.replication import SUBSCRIBED, filters_origins, subscription_name
 from cutover.postgres.session import Session
 
 ADVANCE = "SELECT end_lsn FROM pg_replication_slot_advance('{name}', pg_current_wal_insert_lsn())"
 
-SUBSCRIBED = """SELECT CASE
-  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}') THEN 'absent'
-  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}' AND subenabled) THEN 'disabled'
-  WHEN EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
-                WHERE s.subname = '{name}' AND r.srsubstate <> 'r') THEN 'copying'
-  ELSE 'following' END"""
 SLOT = """SELECT coalesce((SELECT CASE WHEN wal_status = 'lost' THEN 'lost' ELSE 'kept' END
   FROM pg_replication_slots WHERE slot_name = '{name}'), 'none')"""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cutover.core.clock import Deadline
 from cutover.core.killpoint import reached
@@ -64,67 +65,54 @@ class ForgetNote(Command):
 class Noted(Step[str]):
     """Work that is never wrong to repeat, noted beside the rows when it is done."""
 
+    work: ClassVar[str]
+    question: ClassVar[str]
+    """SQL that answers the statements of the work, in their order."""
+
     database: Database
     settle: float = 3600.0
 
     @property
     def resource(self) -> str:
-        return f"{self._work()}:{self.database.side}"
+        return f"{self.work}:{self.database.side}"
 
     def observe(self) -> str:
         with self.database.open("state") as session:
             if session.value("SELECT to_regclass('cutover.done') IS NULL"):
-                return self._undone()
+                return f"not {self.work}"
             return str(session.value(self._asked()))
 
     def commands(self, target: str) -> Sequence[Command]:
-        if target == self._undone():
-            return (ForgetNote(self.database, self._work()),)
-        return (RunEach(self.database, self._work(), self._question()),)
+        if target == self.work:
+            return (RunEach(self.database, self.work, self.question),)
+        return (ForgetNote(self.database, self.work),)
 
     def check_shell(self) -> str:
         return self.database.ask(self._asked())
 
     def _asked(self) -> str:
-        done, undone = self._work(), self._undone()
-        return f"SELECT CASE WHEN EXISTS (SELECT FROM cutover.done WHERE work = '{done}') THEN '{done}' ELSE '{undone}' END"
-
-    def _undone(self) -> str:
-        return f"not {self._work()}"
-
-    def _work(self) -> str:
-        raise NotImplementedError
-
-    def _question(self) -> str:
-        raise NotImplementedError
+        done = f"EXISTS (SELECT FROM cutover.done WHERE work = '{self.work}')"
+        return f"SELECT CASE WHEN {done} THEN '{self.work}' ELSE 'not {self.work}' END"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyzed(Noted):
     """A copy has rows but no statistics: without them the planner's first choices on green can be a hundred times slower."""
 
+    work = "analyzed"
+    question = ANALYZE
     before: str = "not analyzed"
     after: str = "analyzed"
-
-    def _work(self) -> str:
-        return "analyzed"
-
-    def _question(self) -> str:
-        return ANALYZE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewsRefreshed(Noted):
     """Logical replication does not carry what materialized views hold: green's would be empty, or as old as the dump."""
 
+    work = "refreshed"
+    question = REFRESH
     before: str = "not refreshed"
     after: str = "refreshed"
-
-    def _work(self) -> str:
-        return "refreshed"
-
-    def _question(self) -> str:
-        return REFRESH
 
 
 def _note(work: str) -> str:

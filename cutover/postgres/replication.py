@@ -36,6 +36,17 @@ def filters_origins(*sessions: Session) -> bool:
     return all(session.value(FILTERS_ORIGINS) for session in sessions)
 
 
+# How this side follows by the subscription {name}; one without a list of tables has not been told yet what to follow.
+SUBSCRIBED = """SELECT CASE
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}') THEN 'absent'
+  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}' AND subenabled) THEN 'disabled'
+  WHEN EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                WHERE s.subname = '{name}' AND r.srsubstate <> 'r') THEN 'copying'
+  WHEN NOT EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                    WHERE s.subname = '{name}') THEN 'copying'
+  ELSE 'following' END"""
+
+
 def subscription_name(source: str, target: str) -> str:
     """The name of subscription and slot for one direction."""
     return f"cut_{source}_{target}"
@@ -248,11 +259,4 @@ class Subscription(Step[str]):
 
     def _question(self) -> str:
         name = subscription_name(self.source.side, self.target.side)
-        return f"""SELECT CASE
-  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}') THEN 'absent'
-  WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = '{name}' AND subenabled) THEN 'disabled'
-  WHEN EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
-                WHERE s.subname = '{name}' AND r.srsubstate <> 'r') THEN 'copying'
-  WHEN NOT EXISTS (SELECT FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
-                    WHERE s.subname = '{name}') THEN 'copying'
-  ELSE 'following' END"""
+        return SUBSCRIBED.format(name=name)

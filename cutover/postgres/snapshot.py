@@ -17,6 +17,9 @@ SLICE_PAGES, MOST_SLICES = 8192, 512  # 64 MB
 SLICE_TIMEOUT = 3600.0
 SAMPLE_OF = 1 << 16
 
+# Every transaction before it has ended: what a later one writes is seen by its xmin.
+HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+
 LEAVES = """SELECT c.oid::regclass::text, c.oid::bigint, pg_relation_filenode(c.oid)::bigint, pg_relation_size(c.oid),
        current_setting('block_size')::int FROM pg_class c WHERE c.oid = ANY(%s) ORDER BY c.oid"""
 

@@ -140,6 +140,7 @@ class Switch(Command):
                 way_back.advance(deadline.remaining())  # so that little is left to read inside the pause
             began = lap.restart()
             if self.pool is not None:
+                _check_token(hands.look, self.token())  # who wakes up late must not make anybody wait
                 self.pool.pause()
                 lap("clients_paused")
             reached("switch: clients paused")
@@ -168,9 +169,8 @@ class Switch(Command):
             sequences.copy_sequences(hands.look, hands.arrive, self.fence.sequence_margin)
             lap("sequences")
             reached("switch: sequences set")
-            if (
-                way_back is not None
-            ):  # before the target's own first write, and after everything that it has from the source
+            if way_back is not None:
+                # Before the target's own first write, and after everything that it has from the source.
                 way_back.keep(fence, way_back.advance(self.fence.catch_up))
                 lap("way_back")
             reached("switch: way back set")
@@ -182,9 +182,8 @@ class Switch(Command):
                 raise SwitchRefused(f"tables without the fence: {', '.join(seen.odd)} (made after the kit?)")
             if deadline.expired:
                 raise SwitchRefused("the time budget ran out before the commit point")
-            hands.open.value(
-                "SELECT 1"
-            )  # a target that died since then could not be opened, and the writes would wait for it
+            # A target that died since then could not be opened, and the writes would wait for it.
+            hands.open.value("SELECT 1")
             reached("switch: fenced, not committed")
         except BaseException:
             fence.close()

@@ -9,7 +9,7 @@ _SCRIPT = r"""bash <<'CUTOVER'
 set -euo pipefail
 FROM="$@FROM@" TO="$@TO@"
 export PGOPTIONS='-c default_transaction_read_only=off -c search_path=pg_catalog' PGAPPNAME='cutover by hand' PGCONNECT_TIMEOUT=5
-on() { psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"; }
+on() { timeout "${3:-20}" psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"; }  # a link that hangs ends, too
 state() { on "$1" "$STATE" | cut -d'|' -f1; }
 STATE=$(cat <<'SQL'
 @STATE@
@@ -50,7 +50,7 @@ case "$found" in
       waits=$(on "$FROM" "SELECT NOT subenabled FROM pg_subscription WHERE subname = '$slot'")
       kept=$(on "$TO" "SELECT wal_status <> 'lost' FROM pg_replication_slots WHERE slot_name = '$slot'")
       [ "$waits$kept" = tt ] || { echo "$slot is not ready for the way back; nothing was touched" >&2; exit 1; }
-      on "$TO" "@ADVANCE@" >/dev/null
+      on "$TO" "@ADVANCE@" 600 >/dev/null
     fi
     trap 'let_go' EXIT
     pause_clients
@@ -89,7 +89,7 @@ SELECT format('SELECT format(''SELECT setval(%%L, %%s, %%L);'', %L, CASE WHEN is
   FROM (SELECT format('%I.%I', schemaname, sequencename) AS name, * FROM pg_sequences WHERE schemaname <> 'cutover') s \gexec
 SQL
       echo 'UPDATE cutover.fencing SET hi = hi; COMMIT;'
-    } | psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
+    } | timeout 20 psql "$TO" -X -q -A -t -v ON_ERROR_STOP=1 >/dev/null
     if [ -n "$slot" ]; then
       position=$(on "$TO" "@ADVANCE@")
       # The slot's own position would not survive a crash; the subscriber asks from where its origin stands.
@@ -99,11 +99,12 @@ SQL
     say "SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()) \\gexec"
     fenced=$(say "$STATE;")
     [ "${fenced%%|*}" = fenced ] || { echo "not every table is fenced: $fenced; nothing was switched" >&2; exit 1; }
+    on "$TO" 'SELECT 1' >/dev/null   # a side that died since then could not be opened
     say 'COMMIT;'   # the commit point: from here one goes forward
     ;;
   *) echo 'this is not a state that may be switched; nothing was touched' >&2; exit 1 ;;
 esac
-psql "$TO" -X -q -v ON_ERROR_STOP=1 <<SQL
+timeout 20 psql "$TO" -X -q -v ON_ERROR_STOP=1 <<SQL || { echo 'the other side was not opened; run this again' >&2; exit 1; }
 BEGIN;
 SET LOCAL synchronous_commit = on;
 $(triggers DISABLE)

@@ -22,10 +22,9 @@ from cutover.postgres.comparison import Progress, Report
 from cutover.postgres.rowdiff import Difference, explained, write_repair
 from cutover.postgres.rowhash import PINNED, RowHash, hash_of_both
 from cutover.postgres.session import Database, Session
-from cutover.postgres.snapshot import SLICE_PAGES, SLICE_TIMEOUT, Scope, Slice, Snapshot, slices
+from cutover.postgres.snapshot import HORIZON, SLICE_PAGES, SLICE_TIMEOUT, Scope, Slice, Snapshot, slices
 from cutover.postgres.suspects import MOST_SUSPECTS, Key, recheck, suspects_in
 
-HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 SYSTEM = """SELECT (SELECT system_identifier::text FROM pg_control_system()),
   (SELECT oid::bigint FROM pg_database WHERE datname = current_database())"""
 

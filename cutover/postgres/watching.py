@@ -6,7 +6,7 @@ from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
 from cutover.postgres.kit import MISSING
 from cutover.postgres.preflight import SameSchema
-from cutover.postgres.replication import PUBLISHED
+from cutover.postgres.replication import PUBLICATION, PUBLISHED
 from cutover.postgres.session import Database, Session
 
 KEPT = """SELECT slot_name, wal_status,
@@ -43,7 +43,7 @@ class SchemaHolds(Check):
 
     def _unfollowed(self, session: Session) -> list[str]:
         """Tables that are fenced or published on blue by nobody, although the preparation has been there."""
-        if session.value("SELECT 1 FROM pg_publication WHERE pubname = 'cut_pub'") is None:
+        if session.value(f"SELECT 1 FROM pg_publication WHERE pubname = '{PUBLICATION}'") is None:
             return []
         unfenced = [name for (name,) in session.rows(MISSING)]
         return unfenced or (["a table that is not published"] if session.value(PUBLISHED) == "incomplete" else [])

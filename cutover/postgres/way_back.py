@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cutover.core.step import Command, Step
-from cutover.postgres.direction import SLOT, SUBSCRIBED, direction
-from cutover.postgres.replication import FILTERS_ORIGINS, Unsubscribe, filters_origins, subscription_name
+from cutover.postgres.direction import SLOT, direction
+from cutover.postgres.replication import FILTERS_ORIGINS, SUBSCRIBED, Unsubscribe, filters_origins, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.turning import MakeReady, ReadyToSwitch, Turn
 

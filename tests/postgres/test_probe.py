@@ -13,7 +13,7 @@ from conftest import Pair
 
 from cutover.core.gate import Verdict
 from cutover.net.smoke import SmokeTests
-from cutover.plans.checks import ProbeLands
+from cutover.plans.checks import KeysCanBeAsked, ProbeLands
 
 SUITE = """
 import os, psycopg
@@ -41,9 +41,13 @@ def probe(switched: Pair, tmp_path: Path) -> Callable[[str], ProbeLands]:
 
 
 def pasted(check: ProbeLands, pair: Pair) -> subprocess.CompletedProcess[str]:
+    return bash(check.shell(), pair)
+
+
+def bash(script: str, pair: Pair) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(pair.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", check.shell()],
+        ["bash", "-euo", "pipefail", "-c", script],
         env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -73,6 +77,17 @@ def test_an_application_that_writes_elsewhere(probe: Callable[[str], ProbeLands]
         assert done.returncode == 1 and "the row is not on green" in done.stderr
     finally:
         switched.sql("green", "DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def test_a_question_that_cannot_be_asked_is_found_before_the_window(pair: Pair) -> None:
+    both = (pair.blue, pair.green)
+    good = KeysCanBeAsked(both, QUESTION)
+    assert good.look().verdict is Verdict.PASS
+    assert bash(good.shell(), pair).returncode == 0
+    found = KeysCanBeAsked(both, "SELECT kye FROM public.probe WHERE key = ANY(%s::uuid[])").look()
+    assert found.verdict is Verdict.FAIL and "kye" in found.seen and "environment file" in found.hint
+    nowhere = replace(pair.green, resolve=lambda: "host=127.0.0.1 port=1 connect_timeout=2")
+    assert KeysCanBeAsked((nowhere,), QUESTION).look().verdict is Verdict.BLIND
 
 
 def test_a_row_that_does_not_come_back(probe: Callable[[str], ProbeLands], switched: Pair) -> None:
