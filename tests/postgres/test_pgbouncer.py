@@ -18,8 +18,9 @@ from mortal import Dying
 from moves import PLAIN, forward, kits, pool_of, prepare, publications, reverse, take, until, walk, window
 from psycopg import conninfo
 
+from cutover.core import killpoint
 from cutover.core.clock import Deadline
-from cutover.core.errors import CutoverError
+from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.gate import Verdict
 from cutover.postgres.pgbouncer import PAUSED, ClientsNotPaused, Pool, PoolMisread
 from cutover.postgres.pgbouncer_ready import PoolReady
@@ -117,6 +118,23 @@ def dying(pair: Pair) -> Iterator[Dying]:
     found = Dying(pair)
     yield found
     found.close()
+
+
+def test_an_older_holder_pauses_nobody(prepared: Pair, front: Front) -> None:
+    """Its token is refused before the clients wait, so they never notice it."""
+    reached: list[str] = []
+    seen = int(prepared.sql("blue", "SELECT hi FROM cutover.fencing")[0][0])
+    newest = seen + 10
+    prepared.sql("blue", "UPDATE cutover.fencing SET hi = %s", newest)
+    killpoint.install(reached.append)
+    try:
+        with pytest.raises(LeaseLost):
+            Switch(prepared.blue, prepared.green, PLAIN, lambda: newest - 1, front.pool).run(Deadline.after(10.0))
+    finally:
+        killpoint.install(None)
+        prepared.sql("blue", "UPDATE cutover.fencing SET hi = %s", seen)
+    assert "switch: connected" in reached and "switch: clients paused" not in reached
+    assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
 
 
 def test_there_and_back_and_no_statement_fails(prepared: Pair, front: Front) -> None:
