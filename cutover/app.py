@@ -9,9 +9,12 @@ from cutover.aws.session import Aws
 from cutover.core.errors import ConfigurationRefused
 from cutover.core.lease import Lease
 from cutover.core.plan import Plan
+from cutover.environment import Database as Words
 from cutover.environment import Environment, Fetch, PgBouncer, Ref, load
 from cutover.plans.blue_green import blue_green, finish
 from cutover.plans.means import Means
+from cutover.postgres.moving import Fence
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
 from cutover.state.sqlite import SqliteState
@@ -55,49 +58,63 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
     values = _values(environment, place)
     aws = Aws(region=environment.aws.region, profile=environment.aws.profile, read_only=read_only)
     fetch = _fetch(aws)
-    words = environment.database
-
-    def database(side: str, ref: Ref, role: str = "") -> Database:
-        return Database(
-            side, _variable(environment, role or side, ref), lambda: ref.resolve(values(), fetch), read_only
-        )
-
     means = Means(
         environment=environment,
-        blue=database("blue", words.blue),
-        green=database("green", words.green),
-        blue_for_green=database(
-            "blue", words.blue_from_green or words.blue, "blue_from_green" if words.blue_from_green else ""
-        ),
-        green_for_blue=database(
-            "green", words.green_from_blue or words.green, "green_from_blue" if words.green_from_blue else ""
-        ),
+        pairs=tuple(_pair(words, name, values, fetch, read_only) for name, words in environment.every_database.items()),
         aws=aws,
         # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
         state_dir=place if environment.world is None else place / "world",
         values=values,
         token=lambda: lease[-1].token if lease else 0,
         read_only=read_only,
-        pool=_pool(environment, values, fetch),
     )
     return App(environment, means, blue_green(means), finish(means), place, lease)
 
 
-def _pool(environment: Environment, values: Callable[[], Mapping[str, str]], fetch: Fetch) -> Pool | None:
+def _pair(
+    words: Words, name: str, values: Callable[[], Mapping[str, str]], fetch: Fetch, read_only: bool
+) -> DatabasePair:
+    """One database on both sides; `name` is empty where there is only one."""
+
+    def database(side: str, ref: Ref, role: str) -> Database:
+        variable = _variable(name or words.name, role, ref)
+        return Database(side, variable, lambda: ref.resolve(values(), fetch), read_only, name)
+
+    def other_way(side: str, ref: Ref | None, role: str) -> Database | None:
+        return None if ref is None else database(side, ref, role)
+
+    fence = words.fence
+    return DatabasePair(
+        blue=database("blue", words.blue, "blue"),
+        green=database("green", words.green, "green"),
+        fence=Fence(
+            dead_man=fence.dead_man,
+            lock_timeout=fence.lock_timeout,
+            catch_up=fence.catch_up,
+            sequence_margin=fence.sequence_margin,
+            validate_changed=words.validation.in_window == "changed",
+        ),
+        blue_for_green=other_way("blue", words.blue_from_green, "blue_from_green"),
+        green_for_blue=other_way("green", words.green_from_blue, "green_from_blue"),
+        pool=_pool(words, name, values, fetch),
+    )
+
+
+def _pool(words: Words, name: str, values: Callable[[], Mapping[str, str]], fetch: Fetch) -> Pool | None:
     """PgBouncer, where the environment says that clients come through it."""
-    clients = environment.database.clients
+    clients = words.clients
     if not isinstance(clients, PgBouncer):
         return None
     refs = {"blue": clients.blue, "green": clients.green}
 
     def typed(side: str) -> str:
         ref = refs[side]
-        return ref.name if ref.kind == "literal" else f"${_variable(environment, f'pgbouncer_{side}', ref)}"
+        return ref.name if ref.kind == "literal" else f"${_variable(name or words.name, f'pgbouncer_{side}', ref)}"
 
     return Pool(
         database=clients.database,
         file=clients.file,
-        variable=_variable(environment, "pgbouncer_admin", clients.admin),
+        variable=_variable(name or words.name, "pgbouncer_admin", clients.admin),
         admin=lambda: clients.admin.resolve(values(), fetch),
         addresses=lambda side: refs[side].resolve(values(), fetch),
         shown=(typed("blue"), typed("green")),
@@ -126,10 +143,8 @@ def adopt(app: App) -> None:
     os.environ.update(app.means.values())
 
 
-def _variable(environment: Environment, side: str, ref: Ref) -> str:
-    if ref.kind == "env":
-        return ref.name
-    return f"{environment.database.name.upper().replace('-', '_')}_{side.upper()}_DSN"
+def _variable(database: str, role: str, ref: Ref) -> str:
+    return ref.name if ref.kind == "env" else f"{database.upper().replace('-', '_')}_{role.upper()}_DSN"
 
 
 def _fetch(aws: Aws) -> Callable[[str, str], str]:

@@ -1,6 +1,7 @@
 """The five checks of a checkpoint in one list: business figures, data integrity, performance, error handling, audit trail."""
 
 import time
+from collections.abc import Sequence
 
 from cutover.app import App
 from cutover.core.errors import CutoverError
@@ -10,12 +11,12 @@ from cutover.postgres.comparison import Report
 SPAN = 60.0  # seconds of the customers' requests that are looked at
 
 
-def five_checks(app: App, report: Report) -> list[dict[str, str]]:
+def five_checks(app: App, *reports: Report) -> list[dict[str, str]]:
     """Each as {name, verdict, seen}; the verdict is pass, fail or `not measured`. Only the first two decide the exit code."""
     customers = _customers(app)
     checks = {
-        "business-figures": _figures(report),
-        "data-integrity": _integrity(report),
+        "business-figures": _figures(reports),
+        "data-integrity": _integrity(reports),
         "performance": _performance(app, customers),
         "error-handling": _errors(app, customers),
         "audit-trail": _audit(app),
@@ -23,18 +24,20 @@ def five_checks(app: App, report: Report) -> list[dict[str, str]]:
     return [{"name": name, "verdict": verdict, "seen": seen} for name, (verdict, seen) in checks.items()]
 
 
-def _figures(report: Report) -> tuple[str, str]:
-    if not report.figures:
+def _figures(reports: Sequence[Report]) -> tuple[str, str]:
+    figures = [figure for report in reports for figure in report.figures]
+    if not figures:
         return "not measured", "database.validation.checks names none"
-    told = "; ".join(f"{figure.name}: {figure.verdict}, {figure.seen}" for figure in report.figures)
-    verdicts = {figure.verdict for figure in report.figures}
+    told = "; ".join(f"{figure.name}: {figure.verdict}, {figure.seen}" for figure in figures)
+    verdicts = {figure.verdict for figure in figures}
     return "fail" if "differs" in verdicts else "not measured" if "not proven" in verdicts else "pass", told
 
 
-def _integrity(report: Report) -> tuple[str, str]:
-    if report.differences or report.more:
-        return "fail", str(report)
-    return ("not measured" if report.unproven else "pass"), str(report)
+def _integrity(reports: Sequence[Report]) -> tuple[str, str]:
+    told = "; ".join(map(str, reports))
+    if any(report.differences or report.more for report in reports):
+        return "fail", told
+    return ("not measured" if any(report.unproven for report in reports) else "pass"), told
 
 
 def _customers(app: App) -> LedgerSummary | None:

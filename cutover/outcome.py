@@ -9,6 +9,7 @@ from cutover.app import App
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.net.ledger import Ledger
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
 from cutover.postgres.sides import read_sides
 
@@ -113,7 +114,7 @@ def _missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int
     if question is None:
         return None, None
     try:
-        side = serving(app)
+        side = serving(app.means.ledger_pair())
         found: Counter[str] = Counter()
         with side.open("ledger") as session:
             for at in range(0, len(keys), CHUNK):
@@ -123,8 +124,8 @@ def _missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int
     return sum(key not in found for key in keys), sum(count > 1 for count in found.values())
 
 
-def serving(app: App) -> Database:
+def serving(pair: DatabasePair) -> Database:
     """The side that accepts writes (blue when neither is prepared); raises Unreachable."""
-    sides = read_sides(app.means.blue, app.means.green)
+    sides = read_sides(pair.blue, pair.green)
     # After `finish` green has no fence any more, and blue keeps its own.
-    return app.means.green if sides.green == "open" or sides.blue == "fenced" else app.means.blue
+    return pair.green if sides.green == "open" or sides.blue == "fenced" else pair.blue

@@ -16,7 +16,8 @@ from cutover.bench.writers import Notes, writing
 from cutover.core.clock import Deadline
 from cutover.postgres.baseline import RecordBaseline
 from cutover.postgres.marker import await_marker, write_marker
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.moving import Fence
+from cutover.postgres.switch import Switch
 from cutover.postgres.validation import validate
 
 AROUND = 1.0  # seconds before and after a switch in which the longest gap is looked for
@@ -131,7 +132,7 @@ def _round(made: Rig, number: int, say: Callable[[str], None]) -> list[tuple[str
             time.sleep(CALM)
             began = time.monotonic()
             if who == "ours":
-                Switch(source, target, Fence()).run(Deadline.after(60.0))
+                Switch.one(source, target, Fence()).run(Deadline.after(60.0))
             else:
                 bare_switch(made, source.side, target.side)
             spans.append((f"{who} {way}", began, time.monotonic()))

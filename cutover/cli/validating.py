@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from cutover.app import App
 from cutover.cli.ends import ended, say
 from cutover.core.errors import ConfigurationRefused
 from cutover.postgres.comparison import Progress, Report
+from cutover.postgres.pair import DatabasePair
 
 EVERY = 2.0  # seconds between two lines of progress where there is no terminal
 CODES = {"equal": 0, "equal on a sample": 0, "differs": 1, "not proven": 2}
+WORSE = ("equal", "equal on a sample", "not proven", "differs")
 
 
 @task(
     help={
         "env": "environment: a file environments/NAME.yaml",
+        "database": "only this one, where the environment names several",
         "tables": "only these, separated by commas, as schema.table",
         "sample": "only so many percent of the keys, picked anew each time; equal then means equal on this sample",
         "resume": "go on with a comparison that was interrupted, with the same flags",
@@ -33,6 +37,7 @@ CODES = {"equal": 0, "equal on a sample": 0, "differs": 1, "not proven": 2}
 def validate(
     c: Context,
     env: str = "",
+    database: str = "",
     tables: str = "",
     sample: float = 100.0,
     resume: bool = False,
@@ -54,53 +59,68 @@ def validate(
     if is_dry(c, False):
         say("validate writes one marker row per second look; not run in dry-run")
         return
-    shown = _Shown()
-    try:
-        if record:
-            _record(app, tables=tables, sample=sample, resume=resume, repair=repair)
-            return
-        source = serving(app)
-        target = app.means.green if source.side == "blue" else app.means.blue
-        report = compare(
-            source,
-            target,
-            _wanted(app, tables=tables, sample=sample, resume=resume, repair=repair),
-            listen=shown,
-        )
-    except ConfigurationRefused:
-        raise
-    except (SchemasDiffer, RowsDiffer) as error:
-        say(error.message)
-        raise Exit(code=1) from error
-    except CutoverError as error:
-        say(f"not proven: {error.message}")
-        if error.next_command:
-            say(f"next: {error.next_command}")
-        raise Exit(code=2) from error
-    finally:
-        shown.end()
-    _print(app, report, json, print_json)
-    if repair:
+    pairs = _chosen(app, database)
+    if len(pairs) > 1 and (tables or repair):
+        raise ConfigurationRefused([f"--tables and --repair go with --database: {', '.join(p.name for p in pairs)}"])
+    flags: dict[str, Any] = {"tables": tables, "sample": sample, "resume": resume, "repair": repair}
+    reports: dict[str, Report] = {}
+    codes: set[int] = set()
+    for pair in pairs:
+        shown = _Shown(pair.name)
+        try:
+            if record:
+                _record(app, pair, **flags)
+                continue
+            source = serving(pair)
+            target = pair.green if source.side == "blue" else pair.blue
+            reports[pair.name] = compare(source, target, _wanted(app, pair, **flags), listen=shown)
+        except ConfigurationRefused:
+            raise
+        except (SchemasDiffer, RowsDiffer) as error:
+            say(error.message)
+            codes.add(1)
+        except CutoverError as error:
+            say(f"not proven: {error.message}")
+            if error.next_command:
+                say(f"next: {error.next_command}")
+            codes.add(2)
+        finally:
+            shown.end()
+    if reports:
+        _print(app, reports, json, print_json)
+    if repair and reports:
         say(f"{repair} is written; nothing of it has been executed. It holds values of the database.")
-    if CODES[report.status]:
-        raise Exit(code=CODES[report.status])
+    codes |= {CODES[report.status] for report in reports.values()}
+    # A difference that was found weighs more than what could not be proven.
+    for code in (1, 2):
+        if code in codes:
+            raise Exit(code=code)
 
 
-def _record(app: App, **flags: Any) -> None:
+def _chosen(app: App, database: str) -> Sequence[DatabasePair]:
+    """The databases to compare; raises ConfigurationRefused with the known names."""
+    chosen = [pair for pair in app.means.pairs if not database or pair.name == database]
+    if not chosen:
+        known = ", ".join(pair.name for pair in app.means.pairs if pair.name) or "there is only one, without a name"
+        raise ConfigurationRefused([f"--database: none is called {database!r}; known: {known}"])
+    return chosen
+
+
+def _record(app: App, pair: DatabasePair, **flags: Any) -> None:
     from cutover.core.clock import Deadline
     from cutover.postgres.baseline import RecordBaseline
 
     if flags["tables"] or flags["sample"] < 100 or flags["resume"] or flags["repair"]:
         raise ConfigurationRefused(["--record compares everything: it goes with none of the other flags"])
-    RecordBaseline(app.means.blue, app.means.green).run(Deadline.after(app.environment.database.copy_timeout))
-    say("equal, and recorded")
+    RecordBaseline(pair.blue, pair.green).run(Deadline.after(app.means.words(pair).copy_timeout))
+    say(f"{pair.name}: equal, and recorded" if pair.name else "equal, and recorded")
 
 
-def _wanted(app: App, *, tables: str, sample: float, resume: bool, repair: str) -> Any:
+def _wanted(app: App, pair: DatabasePair, *, tables: str, sample: float, resume: bool, repair: str) -> Any:
     from cutover.postgres.business import BusinessCheck
     from cutover.postgres.validation import Wanted
 
-    policy = app.environment.database.validation
+    policy = app.means.words(pair).validation
     return Wanted(
         tables=[name.strip() for name in tables.split(",") if name.strip()],
         sample=sample,
@@ -108,39 +128,47 @@ def _wanted(app: App, *, tables: str, sample: float, resume: bool, repair: str) 
         show_values=policy.show_values,
         checks=[BusinessCheck(check.name, check.sql, check.within / 100) for check in policy.checks],
         repair=Path(repair) if repair else None,
-        checkpoint=app.means.state_dir / f"{app.environment.name}.validation",
+        checkpoint=app.means.state_dir / f"{pair.named(app.environment.name)}.validation",
         resume=resume,
     )
 
 
-def _print(app: App, report: Report, json: bool, print_json: Any) -> None:
+def _print(app: App, reports: Mapping[str, Report], json: bool, print_json: Any) -> None:
     from cutover.checkup import five_checks
 
-    limit = app.environment.database.validation.max_report
+    limits = {name: words.validation.max_report for name, words in app.environment.every_database.items()}
     if json:
-        print_json({**report.document(limit), "checks": five_checks(app, report)})
+        documents = {name: report.document(limits[name]) for name, report in reports.items()}
+        checks = five_checks(app, *reports.values())
+        if len(app.means.pairs) == 1:
+            print_json({**documents[""], "checks": checks})
+            return
+        status = max((report.status for report in reports.values()), key=WORSE.index)
+        print_json({"schema": "cutover.validation/2", "status": status, "databases": documents, "checks": checks})
         return
-    print(str(report))
-    for difference in report.differences[:limit]:
-        print(f"  {difference.table} ({difference.key}): {difference.seen} on {report.target}")
-        for column in difference.columns:
-            print(f"    {column.column}: {column.source} on {report.source}, {column.target} on {report.target}")
+    for name, report in reports.items():
+        print(f"{name}: {report}" if name else str(report))
+        for difference in report.differences[: limits[name]]:
+            print(f"  {difference.table} ({difference.key}): {difference.seen} on {report.target}")
+            for column in difference.columns:
+                print(f"    {column.column}: {column.source} on {report.source}, {column.target} on {report.target}")
 
 
 class _Shown:
     """Progress on standard error: one line that changes on a terminal, else a plain line from time to time."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = f"{name}: " if name else ""
         self._terminal = sys.stderr.isatty()
         self._next = time.monotonic() + EVERY
         self._drawn = False
 
     def __call__(self, progress: Progress) -> None:
         if self._terminal:
-            print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{self._name}{progress}", end="", file=sys.stderr, flush=True)
             self._drawn = True
         elif time.monotonic() >= self._next:
-            say(str(progress))
+            say(f"{self._name}{progress}")
             self._next = time.monotonic() + EVERY
 
     def end(self) -> None:

@@ -1,22 +1,19 @@
 """environments/*.yaml → frozen models; all problems at once, with file and line."""
 
 from cutover.environment.comparing import Validation
+from cutover.environment.databases import Database, Fence, MultiHost, PgBouncer
 from cutover.environment.loading import load, parse
 from cutover.environment.models import (
     AlbCarrier,
     Aws,
     Bake,
     ChecklistItem,
-    Database,
     Dns,
     Environment,
-    Fence,
     Hostname,
     Limits,
     Maintenance,
-    MultiHost,
     Owners,
-    PgBouncer,
     Rollback,
     Route53Carrier,
     Shift,

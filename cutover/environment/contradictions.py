@@ -48,9 +48,40 @@ def _protection(data: Mapping[str, Any]) -> Iterator[Contradiction]:
 
 
 def _databases(data: Mapping[str, Any]) -> Iterator[Contradiction]:
-    yield from _sides(data, ("database",), "database")
+    single, several = data.get("database"), data.get("databases")
+    if single is None and several is None:
+        yield Contradiction(("database",), "is missing; several databases stand under `databases`, each with a name")
+    if single is not None and several is not None:
+        reason = "there is `database` as well: name the only one there, or all of them here"
+        yield Contradiction(("databases",), reason, ("database",))
     yield from _sides(data, ("smoke",), "address")
-    yield from _sides(data, ("database", "clients"), "address")
+    seen: dict[str, Loc] = {}
+    for place in _database_places(data):
+        yield from _sides(data, place, "database")
+        yield from _sides(data, (*place, "clients"), "address")
+        for side in ("blue", "green"):
+            ref = _at(data, *place, side)
+            if isinstance(ref, str) and str(ref) in seen and seen[str(ref)][:-1] != place:
+                yield Contradiction((*place, side), "is another entry's database, too", seen[str(ref)])
+            if isinstance(ref, str):
+                seen.setdefault(str(ref), (*place, side))
+    yield from _ledger(data)
+
+
+def _database_places(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    several: list[tuple[str, ...]] = [("databases", name) for name, _ in _items(data.get("databases"))]
+    return [("database",), *several] if data.get("database") is not None else several
+
+
+def _ledger(data: Mapping[str, Any]) -> Iterator[Contradiction]:
+    wanted, names = data.get("ledger_database"), [n for n, _ in _items(data.get("databases")) if n.isprintable()]
+    if wanted is not None and str(wanted) not in names:
+        yield Contradiction(
+            ("ledger_database",), f"is none of the databases: {', '.join(names) or 'there is only one'}"
+        )
+    if wanted is None and len(names) > 1 and data.get("ledger_keys") is not None:
+        reason = f"needs `ledger_database`, the one to ask: {', '.join(names)}"
+        yield Contradiction(("ledger_keys",), reason, ("databases",))
 
 
 def _hostnames(data: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -101,14 +132,17 @@ def _maintenance(data: Mapping[str, Any]) -> Iterator[Contradiction]:
 
 def _window(data: Mapping[str, Any]) -> Iterator[Contradiction]:
     budget = _seconds(_at(data, "window", "budget"), 60.0)
-    dead_man = _seconds(_at(data, "database", "fence", "dead_man"), 10.0)
-    if budget is not None and dead_man is not None and dead_man >= budget:
-        reason = "must be shorter than window.budget, or a dead tool stops writes for longer than the window may last"
-        yield Contradiction(("database", "fence", "dead_man"), reason, ("window", "budget"))
-    pause = _seconds(_at(data, "database", "clients", "pause_timeout"), 0.0)
-    if budget is not None and pause is not None and pause >= budget:
-        reason = "must be shorter than window.budget"
-        yield Contradiction(("database", "clients", "pause_timeout"), reason, ("window", "budget"))
+    for place in _database_places(data):
+        dead_man = _seconds(_at(data, *place, "fence", "dead_man"), 10.0)
+        if budget is not None and dead_man is not None and dead_man >= budget:
+            reason = (
+                "must be shorter than window.budget, or a dead tool stops writes for longer than the window may last"
+            )
+            yield Contradiction((*place, "fence", "dead_man"), reason, ("window", "budget"))
+        pause = _seconds(_at(data, *place, "clients", "pause_timeout"), 0.0)
+        if budget is not None and pause is not None and pause >= budget:
+            reason = "must be shorter than window.budget"
+            yield Contradiction((*place, "clients", "pause_timeout"), reason, ("window", "budget"))
 
 
 def _soaks(data: Mapping[str, Any]) -> Iterator[Contradiction]:

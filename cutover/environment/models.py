@@ -1,21 +1,20 @@
 """What an environment is: the models behind environments/*.yaml. Durations are seconds, shares percent of requests."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from cutover.environment.comparing import Validation
 from cutover.environment.contradictions import contradictions
+from cutover.environment.databases import Database
 from cutover.environment.reading import Reads, number, prose, whole, wrong
-from cutover.environment.reference import BaseUrl, DnsServers, HostPort, LedgerPath, Ref
+from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath
 from cutover.environment.section import Section
 from cutover.environment.shapes import CHECKLIST_SCHEMA, checklist_items, rising_to_100, soak_reader
 from cutover.environment.written import (
     Account,
     AwsName,
     Balancers,
-    ConfigPath,
-    DatabaseName,
     DnsName,
     Duration,
     Flag,
@@ -60,64 +59,6 @@ class Owners(Section):
     database: Line
     traffic: Line
     application: Line
-
-
-class Fence(Section):
-    """How blue's writes are stopped for the switchover."""
-
-    dead_man: Wait = 10.0
-    """When the tool dies inside the fence, the server gives blue its writes back after this time."""
-    lock_timeout: Wait = 5.0
-    """The longest wait for the locks on blue's tables."""
-    catch_up: Wait = 5.0
-    """The longest wait, with writes stopped, for green to receive the last row."""
-    sequence_margin: Annotated[int, whole(0, 1_000_000_000)] = 1000
-    """How far green's sequences are set ahead of blue's, in steps of each sequence."""
-
-
-class MultiHost(Section):
-    """Clients name both servers and `target_session_attrs=read-write`: they find the writable side by themselves."""
-
-    kind: Literal["multi-host"] = "multi-host"
-
-
-class PgBouncer(Section):
-    """Clients come through PgBouncer: they wait while the writes change sides, and are directed to the other one then."""
-
-    kind: Literal["pgbouncer"] = "pgbouncer"
-    admin: Ref
-    """A DSN of the admin console, postgresql://…/pgbouncer."""
-    database: DatabaseName
-    """The entry in PgBouncer's [databases]."""
-    file: ConfigPath
-    """The file with that entry, on one line with `host=` and `port=`; it must be writable where the tool runs."""
-    blue: HostPort
-    """Blue as PgBouncer reaches it."""
-    green: HostPort
-    """Green as PgBouncer reaches it."""
-    pause_timeout: Wait = 5.0
-    """The longest wait for open transactions to end; then nothing is switched."""
-
-
-class Database(Section):
-    """The two databases; each DSN is a reference."""
-
-    name: DatabaseName
-    blue: Ref
-    green: Ref
-    blue_from_green: Ref | None = None
-    """How green's server reaches blue's, where that is not `blue`."""
-    green_from_blue: Ref | None = None
-    """How blue's server reaches green's, where that is not `green`."""
-    fence: Fence = Fence()
-    copy_timeout: Wait = 21_600.0
-    """The longest time that the first copy may take."""
-    lag_limit_bytes: Annotated[int, whole(0, 1_000_000_000_000)] = 1_000_000
-    """Replication lag above which the window is not entered."""
-    wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
-    """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
-    validation: Validation = Validation()
-    clients: Annotated[MultiHost | PgBouncer, Field(discriminator="kind")] = MultiHost()
 
 
 class Ttl(Section):
@@ -269,7 +210,10 @@ class Environment(Section):
     world: World | None = None
     aws: Aws = Aws()
     owners: Owners
-    database: Database
+    database: Database | None = None
+    """The database that is cut over; several stand under `databases`, each with a name of its own."""
+    databases: Annotated[dict[Name, Database], Field(min_length=1)] | None = None
+    """Several databases, which switch in one window: all of them, or none."""
     hostnames: Annotated[dict[Name, Hostname], Field(min_length=1)]
     dns: Dns = Dns()
     maintenance: Maintenance = Maintenance()
@@ -287,6 +231,13 @@ class Environment(Section):
     """SQL that finds the ledger's keys again: one row for each row that holds one of the keys given as %s (a text array).
 
     The probe write's row is looked up with it, too."""
+    ledger_database: Name | None = None
+    """Which of several databases `ledger_keys` is asked in."""
+
+    @property
+    def every_database(self) -> Mapping[str, Database]:
+        """The databases by name; the only one has none."""
+        return self.databases or ({"": self.database} if self.database is not None else {})
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Environment":

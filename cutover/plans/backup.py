@@ -31,15 +31,14 @@ class SaveRecord(Command):
     """Writes the record, reads it back, and only then gives it its name."""
 
     path: Path
-    blue: Database
+    blues: tuple[Database, ...]
     traffic: Callable[[], Any] = field(compare=False, repr=False)
 
     def run(self, deadline: Deadline) -> None:
         if _whole(self.path):
             return
-        with self.blue.open("record") as session:
-            facts = {name: [[str(v) for v in row] for row in session.rows(sql)] for name, sql in DATABASE_FACTS.items()}
-        content = plain({"traffic": self.traffic(), "blue": facts, "saved_at": time.time()})
+        facts = {blue.label: _facts(blue) for blue in self.blues}
+        content = plain({"traffic": self.traffic(), **facts, "saved_at": time.time()})
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self.path.with_suffix(".partial")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -80,7 +79,7 @@ class Recorded(Step[str]):
     path: Path
     shown: str
     """The path as a person types it."""
-    blue: Database
+    blues: tuple[Database, ...]
     traffic: Callable[[], Any] = field(compare=False, repr=False)
     before: str = "not saved"
     after: str = "saved"
@@ -94,11 +93,16 @@ class Recorded(Step[str]):
 
     def commands(self, target: str) -> Sequence[Command]:
         return (
-            SaveRecord(self.path, self.blue, self.traffic) if target == "saved" else SetAside(self.path, self.shown),
+            SaveRecord(self.path, self.blues, self.traffic) if target == "saved" else SetAside(self.path, self.shown),
         )
 
     def check_shell(self) -> str:
         return f'if [ -s "{self.shown}" ]; then echo saved; else echo not saved; fi'
+
+
+def _facts(blue: Database) -> dict[str, list[list[str]]]:
+    with blue.open("record") as session:
+        return {name: [[str(v) for v in row] for row in session.rows(sql)] for name, sql in DATABASE_FACTS.items()}
 
 
 def _whole(path: Path) -> bool:

@@ -59,7 +59,7 @@ class WayBackWarm(Check):
     green: Database
 
     def look(self) -> Finding:
-        name = subscription_name("green", "blue")
+        name = subscription_name(self.green, self.blue)
         try:
             with self.blue.open("warm") as blue:
                 trouble = replication_trouble(blue, name)
@@ -70,7 +70,7 @@ class WayBackWarm(Check):
         return Finding.passed("blue follows green; the way back is warm")
 
     def shell(self) -> str:
-        return following_shell(self.blue, subscription_name("green", "blue"))
+        return following_shell(self.blue, subscription_name(self.green, self.blue))
 
 
 @dataclass(frozen=True)
@@ -123,19 +123,19 @@ class ProbeLands(Check):
         try:
             if self._rows(self.opened, key) != 1:
                 return Finding.failed(
-                    f"the probe write was acknowledged, but its row is not on {self.opened.side}",
+                    f"the probe write was acknowledged, but its row is not on {self.opened.label}",
                     "the application writes to another database: look at its connection string",
                 )
             end = time.monotonic() + self.within
             while not self._rows(self.fenced, key):
                 if time.monotonic() > end:
                     return Finding.failed(
-                        f"the probe write has not come back to {self.fenced.side} in {self.within:g} s"
+                        f"the probe write has not come back to {self.fenced.label} in {self.within:g} s"
                     )
                 time.sleep(0.02)
         except CutoverError as error:
             return Finding.blind(error.message)
-        return Finding.passed(f"{found.seen}; the row is on {self.opened.side} and came back to {self.fenced.side}")
+        return Finding.passed(f"{found.seen}; the row is on {self.opened.label} and came back to {self.fenced.label}")
 
     def _rows(self, database: Database, key: str) -> int:
         with database.open("probe") as session:
@@ -151,11 +151,11 @@ class ProbeLands(Check):
 export SMOKE_KEY=$(python -c 'import uuid; print(uuid.uuid4())')
 {self.smoke.shell()}
 {rows}
-if [ "$(rows "${self.opened.variable}" || true)" != 1 ]; then echo 'the row is not on {self.opened.side}' >&2; exit 1; fi
-echo 'the row is on {self.opened.side}'
+if [ "$(rows "${self.opened.variable}" || true)" != 1 ]; then echo 'the row is not on {self.opened.label}' >&2; exit 1; fi
+echo 'the row is on {self.opened.label}'
 for _ in {{1..{round(self.within * 10)}}}; do
-  if [ "$(rows "${self.fenced.variable}" || true)" = 1 ]; then echo 'and came back to {self.fenced.side}'; exit 0; fi
+  if [ "$(rows "${self.fenced.variable}" || true)" = 1 ]; then echo 'and came back to {self.fenced.label}'; exit 0; fi
   sleep 0.1
 done
-echo 'the row has not come back to {self.fenced.side} within {self.within:g} s' >&2
+echo 'the row has not come back to {self.fenced.label} within {self.within:g} s' >&2
 exit 1)"""

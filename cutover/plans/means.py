@@ -5,30 +5,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.aws.session import Aws
-from cutover.environment import Environment
-from cutover.postgres.pgbouncer import Pool
-from cutover.postgres.session import Database
+from cutover.environment import Database, Environment
+from cutover.postgres.pair import DatabasePair
 
 
 @dataclass(frozen=True)
 class Means:
-    """Adapters of one environment; nothing here is open. `values` gives the process environment when it is asked.
-
-    `blue_for_green` and `green_for_blue` are the addresses that the servers use for each other.
-    """
+    """Adapters of one environment; nothing here is open. `values` gives the process environment when it is asked."""
 
     environment: Environment
-    blue: Database
-    green: Database
-    blue_for_green: Database
-    green_for_blue: Database
+    pairs: tuple[DatabasePair, ...]
+    """Every database of the cutover on both sides; one without a name, or several with names."""
     aws: Aws
     state_dir: Path
     values: Callable[[], Mapping[str, str]]
     token: Callable[[], int]
     read_only: bool = False
-    pool: Pool | None = None
-    """PgBouncer, where clients come through it."""
+
+    def words(self, pair: DatabasePair) -> Database:
+        """What the environment says about a database."""
+        return self.environment.every_database[pair.name]
+
+    def ledger_pair(self) -> DatabasePair:
+        """The database in which the ledger's keys are looked up."""
+        wanted = self.environment.ledger_database or ""
+        return next((pair for pair in self.pairs if pair.name == wanted), self.pairs[0])
 
     def ledger_path(self) -> Path:
         """Where the probes' ledger is; only asked where the environment names one."""

@@ -17,12 +17,12 @@ from cutover.net.dns import TtlVisible
 from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
-from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands, WayBackWarm
+from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands
+from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
 from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.preflight import preflight
-from cutover.postgres.switch import Fence
 
 SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
 
@@ -37,11 +37,14 @@ class Parts:
 
     def preflight_checks(self) -> Preflight:
         """Every preflight check with its name."""
-        checks: list[tuple[str, Check]] = list(preflight(self.means.blue, self.means.green))
-        if self.means.pool is not None:
-            checks.append(("pgbouncer", PoolReady(self.means.pool)))
+        checks: list[tuple[str, Check]] = []
+        for pair in self.means.pairs:
+            checks += [(pair.named(name), check) for name, check in preflight(pair.blue, pair.green)]
+            if pair.pool is not None:
+                checks.append((pair.named("pgbouncer"), PoolReady(pair.pool)))
         if question := self.means.environment.ledger_keys:
-            checks.append(("ledger-keys", KeysCanBeAsked((self.means.blue, self.means.green), question)))
+            asked = self.means.ledger_pair()
+            checks.append(("ledger-keys", KeysCanBeAsked((asked.blue, asked.green), question)))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):
@@ -67,7 +70,8 @@ class Parts:
         below = "" if environment.world is None else "world/"
         shown = "${CUTOVER_HOME:-.cutover}/" + below + file
         path = self.means.state_dir / file
-        return Recorded(name="record-of-blue", path=path, shown=shown, blue=self.means.blue, traffic=traffic)
+        blues = tuple(pair.blue for pair in self.means.pairs)
+        return Recorded(name="record-of-blue", path=path, shown=shown, blues=blues, traffic=traffic)
 
     def ttl_lowered(self) -> list[Item]:
         return [
@@ -135,16 +139,6 @@ class Parts:
 
     # --- window ------------------------------------------------------------------------------------------------
 
-    def fence(self) -> Fence:
-        wanted = self.means.environment.database.fence
-        return Fence(
-            dead_man=wanted.dead_man,
-            lock_timeout=wanted.lock_timeout,
-            catch_up=wanted.catch_up,
-            sequence_margin=wanted.sequence_margin,
-            validate_changed=self.means.environment.database.validation.in_window == "changed",
-        )
-
     def maintenance(self, *, on: bool) -> list[Item]:
         wanted = self.means.environment.maintenance
         if wanted.kind == "none":
@@ -169,7 +163,8 @@ class Parts:
         smoke, question = self.smoke(serving, keyword="checkout"), self.means.environment.ledger_keys
         if smoke is None:
             return []
-        check = smoke if question is None else ProbeLands(smoke, self.means.green, self.means.blue, question)
+        pair = self.means.ledger_pair()
+        check = smoke if question is None else ProbeLands(smoke, pair.green, pair.blue, question)
         return [Gate(name="probe-write", check=check, on_fail=Policy.ROLLBACK)]
 
     # --- shift and bake ----------------------------------------------------------------------------------------
@@ -215,7 +210,7 @@ class Parts:
         """Green stays well at this share for the whole soak: by the ledger of the probes, else by its targets' health."""
         limits, ledger = self.means.environment.shift.limits, self.means.environment.ledger
         span = min(max(seconds, SHORTEST_LOOK), LONGEST_LOOK)
-        checks: list[tuple[str, Check]] = [("way back", WayBackWarm(self.means.blue, self.means.green))]
+        checks: list[tuple[str, Check]] = ways_back(self.means)
         if ledger is not None:
             checks.append(
                 (
@@ -247,7 +242,7 @@ class Parts:
     def way_back_warm(self) -> Gate:
         return Gate(
             name="bake",
-            check=WayBackWarm(self.means.blue, self.means.green),
+            check=all_of(ways_back(self.means)),
             deadline=300.0,
             hold=self.means.environment.bake.soak,
             on_fail=Policy.HOLD,

@@ -47,7 +47,7 @@ class RecordBaseline(Command):
             )
 
     def shell(self) -> str:
-        return f'invoke validate --env "$CUTOVER_ENV" --record   # {self.source.side} against {self.target.side}'
+        return f"{_command(self.source)} --record   # {self.source.label} against {self.target.label}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Validated(Step[str]):
 
     @property
     def resource(self) -> str:
-        return "validation"
+        return f"validation:{self.source.name}" if self.source.name else "validation"
 
     def observe(self) -> str:
         with self.source.open("state") as session:
@@ -123,4 +123,9 @@ class SameRows(Check):
         return Finding(Verdict.INSUFFICIENT, str(report), data=data)
 
     def shell(self) -> str:
-        return 'invoke validate --env "$CUTOVER_ENV"'
+        return _command(self.source)
+
+
+def _command(source: Database) -> str:
+    only = f" --database {source.name}" if source.name else ""
+    return f'invoke validate --env "$CUTOVER_ENV"{only}'

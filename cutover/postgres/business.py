@@ -58,7 +58,7 @@ def _figure(ours: Session, theirs: Session, marks: Session, check: BusinessCheck
                 marker.await_marker(theirs, marker.write_marker(marks), Deadline.after(catch_up))
             there = _value(theirs, check)
             after = _value(ours, check)
-            seen = f"{before} on {ours.side}, {there} on {theirs.side}"
+            seen = f"{before} on {ours.label}, {there} on {theirs.label}"
             if _agrees(there, [before, after], check.within):
                 return Figure(check.name, "equal", seen)
     except (marker.NotCaughtUp, QueryFailed, Unclear) as error:

@@ -51,7 +51,7 @@ class ChangeFeed:
     def _open(self) -> None:
         session = self._session
         if not session.value("SELECT 1 FROM pg_publication WHERE pubname = %s", [PUBLICATION]):
-            raise NoFeed(f"{session.side} has no publication {PUBLICATION}")
+            raise NoFeed(f"{session.label} has no publication {PUBLICATION}")
         session.run(f"SET statement_timeout = '{int(MAKE_SLOT * 1000)}ms'")
         try:
             session.run(

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.postgres.buckets import Buckets, buckets_for
 from cutover.postgres.change_feed import Changed, ChangeFeed, NoFeed
@@ -37,11 +38,11 @@ class Changes:
     coverage: str = "nothing: there is no validation to compare from"
 
     @classmethod
-    def since_baseline(cls, source: Session, target: Session) -> "Changes":
+    def since_baseline(cls, source: Session, target: Session, deadline: Deadline) -> "Changes":
         """Compares what changed since the baseline while writes go on, and follows the changes from here on.
 
-        Raises SchemasDiffer when the sides cannot be compared and ChangedRowsDiffer when they differ. Moves the
-        baseline up to where this comparison began, unless rows never stood still: those are compared inside the fence.
+        Raises SchemasDiffer when the sides cannot be compared, ChangedRowsDiffer when they differ and Unreachable when
+        the deadline ends a question. Moves the baseline up to where this comparison began, unless rows never stood still: those are compared inside the fence.
         """
         baseline = source.value("SELECT horizon::text FROM cutover.baseline")
         if baseline is None:
@@ -55,7 +56,7 @@ class Changes:
             feed, followed = None, f"inside the fence every table was read once more ({error.message})"
         horizon = str(source.value(HORIZON))
         pending = Changed()
-        compared = sum(_incremental(source, target, table, str(baseline), pending) for table in tables)
+        compared = sum(_incremental(source, target, table, str(baseline), pending, deadline) for table in tables)
         if not pending.keys and not pending.whole:
             source.run("UPDATE cutover.baseline SET horizon = %s::xid8, at = now()", [horizon])
         if feed is not None:
@@ -116,19 +117,23 @@ def _drain(source: Session, target: Session, tables: Iterable[Table], feed: Chan
     pending.add(feed.read())
 
 
-def _incremental(source: Session, target: Session, table: Table, baseline: str, pending: Changed) -> int:
+def _incremental(
+    source: Session, target: Session, table: Table, baseline: str, pending: Changed, deadline: Deadline
+) -> int:
     """Compares the rows written since the baseline, and the number of rows per bucket; returns how many rows those are."""
     buckets = buckets_for(table, source, target)
-    touched = _touched(source, table, baseline)
+    touched = _touched(source, table, baseline, deadline)
     if len(touched) > TOUCHED_LIMIT:
         raise ChangedRowsDiffer(
             f"{table.name}: more than {TOUCHED_LIMIT} rows changed since the validation",
             next_command='invoke validate --env "$CUTOVER_ENV" --record, then again',
         )
     # A delete that was lost shows in the number of rows alone.
-    counts = [_counts(session, table, buckets) for session in (source, target)]
+    counts = [_counts(session, table, buckets, deadline) for session in (source, target)]
     bad = [bucket for bucket in counts[0].keys() | counts[1].keys() if counts[0].get(bucket) != counts[1].get(bucket)]
-    keys = sorted({*touched, *_keys_in(source, table, buckets, bad), *_keys_in(target, table, buckets, bad)})
+    keys = sorted(
+        {*touched, *_keys_in(source, table, buckets, bad, deadline), *_keys_in(target, table, buckets, bad, deadline)}
+    )
     _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
     return len(touched)
 
@@ -158,28 +163,32 @@ def _since(baseline: str) -> str:
     return f"age(xmin) <= age('{int(baseline) % 2**32}'::xid)"
 
 
-def _touched(session: Session, table: Table, baseline: str) -> list[Key]:
+def _left(deadline: Deadline) -> float:
+    return max(0.1, deadline.within(BEFORE).remaining())
+
+
+def _touched(session: Session, table: Table, baseline: str, deadline: Deadline) -> list[Key]:
     """The keys of the rows written since the baseline; their hashes where the table has no key."""
     sql = (
         f"SELECT {_key_texts(session, table)} FROM {table.at(session).rows} WHERE {_since(baseline)} "
         f"LIMIT {TOUCHED_LIMIT + 1}"
     )
-    return [tuple(row) for row in session.rows(sql, timeout=BEFORE)]
+    return [tuple(row) for row in session.rows(sql, timeout=_left(deadline))]
 
 
-def _counts(session: Session, table: Table, buckets: Buckets) -> Mapping[int, int]:
+def _counts(session: Session, table: Table, buckets: Buckets, deadline: Deadline) -> Mapping[int, int]:
     sql = f"SELECT {buckets.sql(table, session)}, count(*) FROM {table.at(session).rows} GROUP BY 1"
-    return dict(session.rows(sql, timeout=BEFORE))
+    return dict(session.rows(sql, timeout=_left(deadline)))
 
 
-def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int]) -> list[Key]:
+def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int], deadline: Deadline) -> list[Key]:
     if not bad:
         return []
     sql = (
         f"SELECT DISTINCT {_key_texts(session, table)} FROM {table.at(session).rows} "
         f"WHERE {buckets.sql(table, session)} = ANY({PARAM}::bigint[])"
     )
-    return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=BEFORE)]
+    return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=_left(deadline))]
 
 
 def _whole(source: Session, target: Session, table: Table) -> list[str]:
@@ -188,7 +197,7 @@ def _whole(source: Session, target: Session, table: Table) -> list[str]:
     if sides[0] == sides[1]:
         return []
     if sides[0][0] != sides[1][0]:
-        return [f"{table.name}: {sides[0][0]} rows on {source.side}, {sides[1][0]} on {target.side}"]
+        return [f"{table.name}: {sides[0][0]} rows on {source.label}, {sides[1][0]} on {target.label}"]
     return [f"{table.name}: {'rows differ' if table.key else 'a row without key'}"]
 
 
@@ -213,6 +222,6 @@ def _scanned(source: Session, target: Session, table: Table, baseline: str) -> l
         return [f"{table.name}: {len(keys)} rows changed since the validation; validate again first"]
     told = []
     if count != other:
-        told.append(f"{table.name}: {count} rows on {source.side}, {other} on {target.side}")
+        told.append(f"{table.name}: {count} rows on {source.label}, {other} on {target.label}")
     a, b = (entries(session, table, keys, timeout=INSIDE) for session in (source, target))
     return told + _named(table, (key for key in keys if a.get(key, ABSENT).hash != b.get(key, ABSENT).hash))

@@ -123,7 +123,7 @@ def same_tables(source: Session, target: Session, row_hash: RowHash | None = Non
     """
     for session in (source, target):
         if session.value("SELECT pg_is_in_recovery()"):
-            raise CannotCompare(f"{session.side} is a standby, which may lag: name the writer's address")
+            raise CannotCompare(f"{session.label} is a standby, which may lag: name the writer's address")
     row_hash = row_hash or hash_of_both(source, target)
     ours, theirs = _catalog(source), _catalog(target)
     odd = [f"{name} (missing on {theirs.side})" for name in ours.roots.keys() - theirs.roots.keys()]
@@ -137,7 +137,7 @@ def same_tables(source: Session, target: Session, row_hash: RowHash | None = Non
             else:
                 tables.append(_table(ours, theirs, a, b, row_hash))
     if odd:
-        raise SchemasDiffer(f"tables that differ between {source.side} and {target.side}: {', '.join(sorted(odd))}")
+        raise SchemasDiffer(f"tables that differ between {source.label} and {target.label}: {', '.join(sorted(odd))}")
     return tables
 
 

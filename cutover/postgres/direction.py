@@ -33,15 +33,15 @@ class ReverseSlot:
 
     @property
     def name(self) -> str:
-        return subscription_name(self.publisher.side, self.subscriber.side)
+        return subscription_name(self.publisher, self.subscriber)
 
     def check(self) -> None:
         """Raises WayBackNotReady unless the slot is kept and its subscription waits, disabled."""
         seen = direction(self.publisher, self.subscriber)
         if seen != "ready":
             raise WayBackNotReady(
-                f"{self.name} is {seen}, wanted ready (a slot on {self.publisher.side}, a disabled subscription on "
-                f"{self.subscriber.side}): without it {self.subscriber.side} could not follow after the switch"
+                f"{self.name} is {seen}, wanted ready (a slot on {self.publisher.label}, a disabled subscription on "
+                f"{self.subscriber.label}): without it {self.subscriber.label} could not follow after the switch"
             )
 
     def advance(self, timeout: float) -> str:
@@ -70,7 +70,7 @@ def reverse_slot(source: Session, target: Session) -> ReverseSlot | None:
 
 def direction(source: Session, target: Session) -> str:
     """How `target` follows `source`: absent, copying, following, ready (disabled, its slot keeps everything), or broken."""
-    name = subscription_name(source.side, target.side)
+    name = subscription_name(source, target)
     seen = str(target.value(SUBSCRIBED.format(name=name)))
     if seen != "disabled":
         return seen

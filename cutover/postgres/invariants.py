@@ -7,6 +7,7 @@ from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.gate import Check, Finding
 from cutover.postgres.direction import WayBackNotReady, reverse_slot
 from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import read_sides, sides_shell
@@ -39,23 +40,27 @@ TROUBLE = """SELECT CASE
 class OneWriter(Check):
     """At no moment may both sides accept application writes: such rows could not be brought together again."""
 
-    blue: Database
-    green: Database
+    pairs: tuple[DatabasePair, ...]
 
     def look(self) -> Finding:
+        told = []
         try:
-            seen = read_sides(self.blue, self.green)
+            for pair in self.pairs:
+                seen = read_sides(pair.blue, pair.green)
+                if (seen.blue, seen.green) == ("open", "open"):
+                    return Finding.failed(
+                        f"both sides accept writes{f' of {pair.name}' if pair.name else ''}",
+                        "a person decides whose writes count; stop the application on the other side",
+                    )
+                told.append(f"{pair.name}: {seen}" if pair.name else str(seen))
         except CutoverError as error:
             return Finding.blind(error.message)
-        if (seen.blue, seen.green) == ("open", "open"):
-            return Finding.failed(
-                "both sides accept writes",
-                "a person decides whose writes count; stop the application on the other side",
-            )
-        return Finding.passed(str(seen))
+        return Finding.passed("; ".join(told))
 
     def shell(self) -> str:
-        return sides_shell(self.blue, self.green) + " | awk '{ print; ok = !/blue open, green open/ } END { exit !ok }'"
+        seen = "\n".join(sides_shell(pair.blue, pair.green) for pair in self.pairs)
+        asked = seen if len(self.pairs) == 1 else f"{{ {seen}\n}}"
+        return f"{asked} | awk '{{ print; bad += /blue open, green open/ }} END {{ exit bad || !NR }}'"
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,19 @@ class FitsTheWindow(Check):
             return Finding.blind(error.message)
 
     def _look(self, source: Session, target: Session) -> Finding:
-        name = subscription_name(source.side, target.side)
+        name = subscription_name(source, target)
         trouble = replication_trouble(target, name)
         if trouble:
-            return Finding.not_yet(f"{name} on {target.side}: {trouble}")
+            return Finding.not_yet(f"{name} on {target.label}: {trouble}")
         lag = source.value(self._lag_question())
         if lag is None:
-            return Finding.not_yet(f"{name} is not connected to {source.side}")
+            return Finding.not_yet(f"{name} is not connected to {source.label}")
         if lag > self.lag_limit_bytes:
             return Finding.not_yet(f"{lag} bytes behind, limit {self.lag_limit_bytes}")
         for session in (source, target):
             busy = session.rows(BUSY, [LONG_TRANSACTION])
             if busy:
-                return Finding.not_yet(f"{session.side}: {busy[0][0]}", "wait for it, or end it")
+                return Finding.not_yet(f"{session.label}: {busy[0][0]}", "wait for it, or end it")
         way_back = reverse_slot(source, target)
         if way_back is not None:
             try:
@@ -116,7 +121,7 @@ class FitsTheWindow(Check):
         )
 
     def _lag_question(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         return (
             "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)::bigint "
             f"FROM pg_stat_replication WHERE application_name = '{name}'"
@@ -147,18 +152,18 @@ class Follows(Check):
     target: Database
 
     def look(self) -> Finding:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         try:
             with self.source.open("follows") as source, self.target.open("follows") as target:
                 trouble = replication_trouble(target, name)
                 if trouble:
-                    return Finding.not_yet(f"{name} on {target.side}: {trouble}")
+                    return Finding.not_yet(f"{name} on {target.label}: {trouble}")
                 seconds = await_marker(target, write_marker(source), Deadline.after(5.0))
         except NotCaughtUp as error:
             return Finding.not_yet(error.message)
         except CutoverError as error:
             return Finding.blind(error.message)
-        return Finding.passed(f"{self.target.side} follows {self.source.side}, marker after {seconds * 1000:.0f} ms")
+        return Finding.passed(f"{self.target.label} follows {self.source.label}, marker after {seconds * 1000:.0f} ms")
 
     def shell(self) -> str:
         return marker_shell(self.source, self.target)

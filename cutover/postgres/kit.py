@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS cutover.baseline (
   one boolean PRIMARY KEY DEFAULT true CHECK (one), horizon xid8 NOT NULL, at timestamptz NOT NULL,
   row_count bigint NOT NULL, table_count int NOT NULL);
 CREATE TABLE IF NOT EXISTS cutover.switches (
-  at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL);
+  at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL,
+  compared text NOT NULL);
 CREATE TABLE IF NOT EXISTS cutover.done (work text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE IF NOT EXISTS cutover.copied (
   one boolean PRIMARY KEY DEFAULT true CHECK (one), at timestamptz NOT NULL DEFAULT clock_timestamp());
@@ -143,7 +144,7 @@ class FenceKit(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"fence-kit:{self.database.side}"
+        return f"fence-kit:{self.database.label}"
 
     def observe(self) -> str:
         with self.database.open("state") as session:

@@ -30,20 +30,20 @@ def await_marker(session: Session, token: uuid.UUID, deadline: Deadline) -> floa
     # The link may hang: then the look must not take longer than the writes may wait.
     while not session.value(ARRIVED, [token], timeout=min(QUERY, max(deadline.remaining(), LEAST))):
         if deadline.expired:
-            raise NotCaughtUp(f"the marker did not arrive on {session.side} within {time.monotonic() - began:.1f} s")
+            raise NotCaughtUp(f"the marker did not arrive on {session.label} within {time.monotonic() - began:.1f} s")
         time.sleep(0.001)
     return time.monotonic() - began
 
 
 def marker_shell(source: Database, target: Database) -> str:
     """The command with which a person sees a marker arrive; ends with 1 when it does not within 5 s."""
-    insert = f"INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '{source.side}') RETURNING token"
+    insert = f"INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '{source.label}') RETURNING token"
     return f"""(set -euo pipefail
 token=$(PGOPTIONS='-c default_transaction_read_only=off' {source.ask(insert)})
 for _ in {{1..50}}; do
   arrived=$({target.ask("SELECT count(*) FROM cutover.marker WHERE token = 'TOKEN'").replace("TOKEN", "$token")})
-  if [ "$arrived" = 1 ]; then echo '{target.side} follows {source.side}'; exit 0; fi
+  if [ "$arrived" = 1 ]; then echo '{target.label} follows {source.label}'; exit 0; fi
   sleep 0.1
 done
-echo 'what is written on {source.side} has not arrived on {target.side} within 5 s' >&2
+echo 'what is written on {source.label} has not arrived on {target.label} within 5 s' >&2
 exit 1)"""

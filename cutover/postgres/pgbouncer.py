@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from cutover.core.errors import CutoverError, Unreachable
 from cutover.postgres.session import APPLICATION, CONNECT, QueryFailed, Session
 
 PAUSED = "paused"
+_WRITING = threading.Lock()  # the entries of several databases may stand in one file
 SETTLED_WITHIN = 1.0  # seconds in which the waiting clients get their servers
 
 
@@ -68,7 +70,7 @@ class Pool:
                 self._let_go(console)
 
     def direct_to(self, side: str) -> None:
-        """Directs the clients to a side and lets them go on; the file first, so that a restart finds the same."""
+        """Directs the clients to a side, where they wait for `resume`; the file first, so that a restart finds the same."""
         with self._console() as console:
             self._write(side)
             console.run("RELOAD")
@@ -77,8 +79,6 @@ class Pool:
                     f"PgBouncer still directs {self.database} to {self._address(console)} after RELOAD, wanted "
                     f"{self.addresses(side)}: does it read {self.file}?"
                 )
-            if self._where(console) == PAUSED:
-                self._let_go(console)
 
     def settle(self) -> None:
         """Takes back what `direct_to` and `resume` have set for the moment; not a part of the pause."""
@@ -129,6 +129,10 @@ class Pool:
 
     def _write(self, side: str) -> None:
         """Changes host and port in the one line, atomically; mode and owner of the file stay."""
+        with _WRITING:
+            self._write_alone(side)
+
+    def _write_alone(self, side: str) -> None:
         before, line, after = self._split()
         host, _, port = self.addresses(side).rpartition(":")
         changed = re.sub(r"\bport=\S+", f"port={port}", re.sub(r"\bhost=\S+", f"host={host}", line))

@@ -74,7 +74,7 @@ class Noted(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"{self.work}:{self.database.side}"
+        return f"{self.work}:{self.database.label}"
 
     def observe(self) -> str:
         with self.database.open("state") as session:

@@ -8,7 +8,7 @@ from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
 from cutover.postgres.emptying import EmptyAgain, ReadyToFill
-from cutover.postgres.session import Database, QueryFailed, Session
+from cutover.postgres.session import Database, QueryFailed, Session, Sided
 from cutover.postgres.sides import APP_TABLES
 
 PUBLICATION = "cut_pub"
@@ -47,9 +47,10 @@ SUBSCRIBED = """SELECT CASE
   ELSE 'following' END"""
 
 
-def subscription_name(source: str, target: str) -> str:
-    """The name of subscription and slot for one direction."""
-    return f"cut_{source}_{target}"
+def subscription_name(source: Sided, target: Sided) -> str:
+    """The name of subscription and slot for one direction; slots belong to a whole server, so it tells databases apart."""
+    database = f"{source.name.replace('-', '_')}_" if source.name else ""
+    return f"cut_{database}{source.side}_{target.side}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Publication(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"publication:{self.database.side}"
+        return f"publication:{self.database.label}"
 
     def observe(self) -> str:
         with self.database.open("state") as session:
@@ -125,7 +126,7 @@ class Subscribe(Command):
     """The source as the target's server reaches it; nobody connects there from here."""
 
     def run(self, deadline: Deadline) -> None:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         with self.target.open("subscribe") as target, self.source.open("subscribe") as source:
             if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
                 target.run(f"ALTER SUBSCRIPTION {name} ENABLE")
@@ -147,7 +148,7 @@ class Subscribe(Command):
             )
 
     def shell(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         drop_orphan = (
             f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
             f"WHERE slot_name = '{name}' AND NOT active"
@@ -184,7 +185,7 @@ class Unsubscribe(Command):
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         backoff = Backoff(SystemClock(), first=0.05)
         with self.target.open("unsubscribe") as target:
             if target.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [name]):
@@ -213,7 +214,7 @@ class Unsubscribe(Command):
                 target.run(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
 
     def shell(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         drop_orphan = (
             f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
             f"WHERE slot_name = '{name}' AND NOT active"
@@ -242,7 +243,7 @@ class Subscription(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"subscription:{self.source.side}-{self.target.side}"
+        return f"subscription:{self.source.label}-{self.target.label}"
 
     def observe(self) -> str:
         with self.target.open("state") as session:
@@ -258,5 +259,5 @@ class Subscription(Step[str]):
         return self.target.ask(self._question())
 
     def _question(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         return SUBSCRIBED.format(name=name)

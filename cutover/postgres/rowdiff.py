@@ -144,7 +144,7 @@ def _statements(table: Table, differences: Sequence[Difference], ours: Session, 
         if difference.seen == "extra":
             statements.append(f"DELETE FROM {there} WHERE {where};")
         elif values is None:
-            statements.append(f"-- {difference}: the row is gone from {ours.side} by now")
+            statements.append(f"-- {difference}: the row is gone from {ours.label} by now")
         elif difference.seen == "missing":
             names = ", ".join(values)
             into = there.removeprefix("ONLY ")

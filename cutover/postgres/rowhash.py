@@ -98,7 +98,7 @@ def hash_of_both(source: Session, target: Session) -> RowHash:
         if canary(source, row_hash) == canary(target, row_hash):
             return row_hash
     raise CannotCompare(
-        f"{source.side} ({encodings[0]}, {versions[0]}) and {target.side} ({encodings[1]}, {versions[1]}) hash the same "
+        f"{source.label} ({encodings[0]}, {versions[0]}) and {target.label} ({encodings[1]}, {versions[1]}) hash the same "
         "constants differently; rows cannot be compared by hash"
     )
 

@@ -25,7 +25,7 @@ def copy_sequences(source: Session, target: Session, margin: int) -> int:
     called: list[bool] = []
     for name, last, increment, start, low, high, readable in source.rows(READ):
         if not readable:  # last_value NULL would then mean "may not look", not "never used"
-            raise SequenceUnreadable(f"sequence {name} on {source.side} may not be read by this role")
+            raise SequenceUnreadable(f"sequence {name} on {source.label} may not be read by this role")
         names.append(name)
         values.append(start if last is None else min(max(last + margin * increment, low), high))
         called.append(last is not None)

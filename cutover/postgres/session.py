@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import conninfo
@@ -18,6 +18,18 @@ APPLICATION = "cutover"  # the fence sends every other session away, so our name
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 
+class Sided(Protocol):
+    """A side of one database: a Database, or a Session on it."""
+
+    @property
+    def side(self) -> str:
+        """`blue` or `green`."""
+
+    @property
+    def name(self) -> str:
+        """Which database, where there are several."""
+
+
 class QueryFailed(CutoverError):
     """The server refused a statement; `sqlstate` is its SQLSTATE code."""
 
@@ -29,9 +41,13 @@ class QueryFailed(CutoverError):
 class Session:
     """An autocommit connection on which every call has a deadline; raises Unreachable and QueryFailed."""
 
-    def __init__(self, side: str, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        self.side = side
+    def __init__(self, side: str, connection: psycopg.Connection[tuple[Any, ...]], name: str = "") -> None:
+        self.side, self.name = side, name
         self._connection = connection
+
+    @property
+    def label(self) -> str:
+        return _label(self)
 
     def rows(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> list[tuple[Any, ...]]:
         """The rows of one statement (or of the last of several, when there are no parameters)."""
@@ -61,26 +77,33 @@ class Session:
 
     def _explained(self, error: psycopg.Error, timeout: float, fired: bool) -> CutoverError:
         if fired:
-            return Unreachable(f"{self.side}: no answer within {timeout:g} s")
+            return Unreachable(f"{self.label}: no answer within {timeout:g} s")
         if error.sqlstate is None or self._connection.closed:
-            return Unreachable(f"{self.side}: {str(error).strip()}")
+            return Unreachable(f"{self.label}: {str(error).strip()}")
         # Not str(error): it quotes the statement, and CREATE SUBSCRIPTION carries a password.
         said = [error.diag.message_primary, error.diag.message_detail, error.diag.message_hint]
         told = "; ".join(part for part in said if part) or type(error).__name__
-        return QueryFailed(f"{self.side}: {told} (SQLSTATE {error.sqlstate})", error.sqlstate)
+        return QueryFailed(f"{self.label}: {told} (SQLSTATE {error.sqlstate})", error.sqlstate)
 
 
 @dataclass(frozen=True)
 class Database:
     """One side: `variable` names the shell variable that holds its connection string, `resolve` reads the string.
 
-    Nothing is opened before `open` is called. `read_only` sessions cannot write (dry-run).
+    `name` tells the databases of one cutover apart, empty where there is only one. Nothing is opened before `open` is
+    called. `read_only` sessions cannot write (dry-run).
     """
 
     side: str
     variable: str
     resolve: Callable[[], str] = field(repr=False, compare=False)
     read_only: bool = field(default=False, compare=False)
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The side in words: `blue`, or `orders blue` where several databases are cut over."""
+        return _label(self)
 
     @contextmanager
     def open(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Iterator[Session]:
@@ -112,8 +135,8 @@ class Database:
                 prepare_threshold=None,
             )
         except psycopg.Error as error:
-            raise Unreachable(f"{self.side}: {str(error).strip()}") from error
-        return Session(self.side, connection)
+            raise Unreachable(f"{self.label}: {str(error).strip()}") from error
+        return Session(self.side, connection, self.name)
 
     def psql(self, sql: str) -> str:
         """The statements as a shell command that a person can paste."""
@@ -132,6 +155,10 @@ class Database:
         if "\n" not in sql and not any(sign in sql for sign in '"$`\\!'):
             return f'{begin} -c "{sql}"{then}'
         return f"{begin} <<'SQL'{then}\n{sql};\nSQL"
+
+
+def _label(one: Sided) -> str:
+    return f"{one.name} {one.side}" if one.name else one.side
 
 
 def ask_function(name: str, sql: str) -> str:

@@ -1,5 +1,6 @@
 """Which side accepts writes: read from the databases' own catalogs, never from a file."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cutover.postgres.session import Database, Session, ask_function
@@ -61,9 +62,20 @@ class Sides:
         return f"blue {self.blue}, green {self.green}{clients}"
 
 
+AND = " and "  # between the words of databases that differ
+
 BEFORE = Sides("open", "fenced")
 COMMITTED = Sides("fenced", "fenced")
 SWITCHED = Sides("fenced", "open")
+
+
+def together(seen: Sequence[Sides]) -> Sides:
+    """Several databases as one state: a word of one side where all agree, otherwise all words that are seen there."""
+
+    def word(words: Iterable[str]) -> str:
+        return AND.join(sorted({one for one in words if one}))
+
+    return Sides(word(s.blue for s in seen), word(s.green for s in seen), word(s.clients for s in seen))
 
 
 def side_state(session: Session) -> SideState:
@@ -79,7 +91,11 @@ def sides_shell(blue: Database, green: Database) -> str:
 {ask_function("state", STATE_WORD)}
 blue=$(state "${blue.variable}")
 green=$(state "${green.variable}")
-echo "blue $blue, green $green")"""
+echo "{_where(blue)}blue $blue, green $green")"""
+
+
+def _where(database: Database) -> str:
+    return f"{database.name}: " if database.name else ""
 
 
 def read_sides(blue: Database, green: Database) -> Sides:

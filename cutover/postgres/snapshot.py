@@ -62,7 +62,7 @@ class Snapshot:
         self.sessions = [stack.enter_context(database.open("validate", settings=PINNED)) for _ in range(CONNECTIONS)]
         self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
         self._pool = stack.enter_context(
-            ThreadPoolExecutor(CONNECTIONS, thread_name_prefix=f"validate-{database.side}")
+            ThreadPoolExecutor(CONNECTIONS, thread_name_prefix=f"validate-{database.label}")
         )
         # Registered last, so it is called first: what has not begun is not begun any more when something fails.
         stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)

@@ -1,37 +1,37 @@
 """The switchover step: (blue, green) from open/fenced over fenced/fenced to fenced/open, and the same way back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, combinations
 from typing import Any, ClassVar
 
 from cutover.core.step import Command, Step
-from cutover.postgres.pgbouncer import PAUSED, Pool
+from cutover.postgres.pair import DatabasePair
+from cutover.postgres.pgbouncer import PAUSED
 from cutover.postgres.session import Database
-from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.sides import AND, BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell, together
+from cutover.postgres.switch import Switch
 from cutover.postgres.turning import ReadyToSwitch
+
+PARTLY_FENCED = Sides(f"fenced{AND}open", "fenced")
+PARTLY_OPENED = Sides("fenced", f"fenced{AND}open")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Switchover(Step[Sides]):
     """Moves writes to the other side, losing none.
 
-    One transaction locks every table of the writing side, waits until a marker row has arrived on the other side, sets
-    the sequences there, and then fences the writing side: its COMMIT is the point from which one goes forward. If the
-    program dies before it, the server rolls back and nothing has happened; between it and the opening of the other
-    side nobody can write, and `invoke resume` (or the supervisor by itself) opens it.
+    One transaction per database locks every table of the writing side, waits until a marker row has arrived on the other
+    side, sets the sequences there, and then fences the writing side: when the last of them has committed, one goes
+    forward. If the program dies before it, the server rolls back and nothing has happened; between it and the opening of
+    the other side nobody can write, and `invoke resume` (or the supervisor by itself) opens it. No database is opened
+    before all are fenced, so that none serves from the other side alone.
     """
 
     commit_point: ClassVar[bool] = True
 
-    blue: Database
-    green: Database
-    fence: Fence
+    pairs: tuple[DatabasePair, ...]
     token: Callable[[], int] = field(default=lambda: 0, compare=False, repr=False)
-    blue_for_green: Database | None = None
-    green_for_blue: Database | None = None
-    """How the servers reach each other, where that is another address than ours."""
-    pool: Pool | None = None
     before: Sides = BEFORE
     after: Sides = SWITCHED
     between: frozenset[Sides] = frozenset({COMMITTED})
@@ -42,38 +42,62 @@ class Switchover(Step[Sides]):
         return "writes"
 
     @classmethod
-    def through(cls, pool: Pool | None, **about: Any) -> "Switchover":
-        """The step; with a pool, where the clients are directed to is a part of its states."""
-        if pool is None:
-            return cls(**about)
-        before, after = replace(BEFORE, clients="blue"), replace(SWITCHED, clients="green")
-        seen = {
-            replace(sides, clients=to) for sides in (BEFORE, COMMITTED, SWITCHED) for to in ("blue", "green", PAUSED)
-        }
-        return cls(pool=pool, before=before, after=after, between=frozenset(seen - {before, after}), **about)
+    def of(cls, *pairs: DatabasePair, **about: Any) -> "Switchover":
+        """The step for these databases; where they come through a pool, where clients are directed to is a part of its states."""
+        seen = {BEFORE, COMMITTED, SWITCHED} | ({PARTLY_FENCED, PARTLY_OPENED} if len(pairs) > 1 else set())
+        before, after = BEFORE, SWITCHED
+        pools = sum(pair.pool is not None for pair in pairs)
+        if pools:
+            before, after = replace(BEFORE, clients="blue"), replace(SWITCHED, clients="green")
+            seen = {replace(sides, clients=clients) for sides in seen for clients in _clients(pools)}
+        return cls(pairs=pairs, before=before, after=after, between=frozenset(seen - {before, after}), **about)
 
     def observe(self) -> Sides:
-        seen = read_sides(self.blue, self.green)
-        return seen if self.pool is None else replace(seen, clients=self.pool.where())
+        return together([_seen(pair) for pair in self.pairs])
 
     def commands(self, target: Sides) -> Sequence[Command]:
-        blue, green = self.blue, self.green
-        from_blue, from_green = self.blue_for_green or blue, self.green_for_blue or green
         if target.green == "open":
-            ready, switch = ReadyToSwitch(blue, green, from_blue, from_green), Switch(blue, green, self.fence)
-        else:
-            ready, switch = ReadyToSwitch(green, blue, from_green, from_blue), Switch(green, blue, self.fence)
-        return (ready, replace(switch, token=self.token, pool=self.pool))
+            ready = [ReadyToSwitch(one.blue, one.green, one.from_blue, one.from_green) for one in self.pairs]
+            return (*ready, Switch(tuple(one.towards_green() for one in self.pairs), self.token))
+        ready = [ReadyToSwitch(one.green, one.blue, one.from_green, one.from_blue) for one in self.pairs]
+        return (*ready, Switch(tuple(one.towards_blue() for one in self.pairs), self.token))
 
     def committed(self, seen: Sides) -> bool:
-        return (seen.blue, seen.green) in (("fenced", "fenced"), (self.after.blue, self.after.green))
+        partly_opened = PARTLY_OPENED if self.after.green == "open" else PARTLY_FENCED
+        return replace(seen, clients="") in (COMMITTED, partly_opened, replace(self.after, clients=""))
 
     def evidence(self) -> Mapping[str, Any]:
-        opened = self.green if self.after.green == "open" else self.blue
-        with opened.open("state") as session:
-            timings = session.value("SELECT timings FROM cutover.switches ORDER BY at DESC LIMIT 1")
-        return {"milliseconds": timings} if timings else {}
+        found = {
+            pair.name: _last_switch(pair.green if self.after.green == "open" else pair.blue) for pair in self.pairs
+        }
+        noted = {name: timings for name, timings in found.items() if timings}
+        if len(self.pairs) == 1 or not noted:
+            return noted.get(self.pairs[0].name, {})
+        pause = max(timings["milliseconds"]["pause"] for timings in noted.values())
+        return {"milliseconds": {"pause": pause}, "databases": noted}
 
     def check_shell(self) -> str:
-        sides = sides_shell(self.blue, self.green)
-        return sides if self.pool is None else f"{sides}\n{self.pool.where_shell()}"
+        lines = []
+        for pair in self.pairs:
+            lines.append(sides_shell(pair.blue, pair.green))
+            if pair.pool is not None:
+                lines.append(pair.pool.where_shell())
+        return "\n".join(lines)
+
+
+def _seen(pair: DatabasePair) -> Sides:
+    seen = read_sides(pair.blue, pair.green)
+    return seen if pair.pool is None else replace(seen, clients=pair.pool.where())
+
+
+def _clients(pools: int) -> Iterator[str]:
+    """Every word that `together` may give for where the clients of so many pools are directed to."""
+    places = sorted(("blue", "green", PAUSED))
+    for found in chain.from_iterable(combinations(places, number) for number in range(1, min(pools, len(places)) + 1)):
+        yield AND.join(found)
+
+
+def _last_switch(opened: Database) -> Mapping[str, Any]:
+    with opened.open("state") as session:
+        found = session.rows("SELECT timings, compared FROM cutover.switches ORDER BY at DESC LIMIT 1")
+    return {"milliseconds": found[0][0], "compared": found[0][1]} if found else {}

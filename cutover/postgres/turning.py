@@ -33,7 +33,7 @@ class MakeReady(Command):
     """The source as the target's server reaches it."""
 
     def run(self, deadline: Deadline) -> None:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         with self.source.open("ready") as source, self.target.open("ready") as target:
             if filters_origins(source, target):
                 reached("ready: slot made")  # by the subscription itself
@@ -44,7 +44,7 @@ class MakeReady(Command):
                 return
             state = side_state(source).state
             if state != "fenced":  # what it wrote since the slot was made would be passed over
-                raise WayBackNotReady(f"{name} is made ready while {source.side} is fenced, and it is {state}")
+                raise WayBackNotReady(f"{name} is made ready while {source.label} is fenced, and it is {state}")
             if source.value(SLOT.format(name=name)) == "lost":
                 source.run("SELECT pg_drop_replication_slot(%s)", [name])
             if source.value(SLOT.format(name=name)) == "none":
@@ -62,11 +62,11 @@ class MakeReady(Command):
             source.run(ADVANCE.format(name=name), timeout=deadline.remaining())
 
     def _how(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         return f"copy_data = false, enabled = false, create_slot = false, slot_name = '{name}'"
 
     def shell(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         both = Subscribe(self.source, self.target, copy=False, address=self.address).shell()
         there = self.target.ask(f"SELECT subenabled FROM pg_subscription WHERE subname = '{name}'")
         make = self.source.ask(
@@ -88,7 +88,7 @@ there=$({there})
 if [ "$there" = t ]; then exit 0; fi
 fence=$({self.source.ask(STATE_WORD)}
 )
-if [ "$fence" != fenced ]; then echo "{self.source.side} is $fence, wanted fenced: nothing was touched" >&2; exit 1; fi
+if [ "$fence" != fenced ]; then echo "{self.source.label} is $fence, wanted fenced: nothing was touched" >&2; exit 1; fi
 {self.source.ask(lost)}
 {make}
 if [ -z "$there" ]; then
@@ -107,7 +107,7 @@ class Turn(Command):
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         with self.source.open("turn") as source, self.target.open("turn") as target:
             if filters_origins(source, target):
                 target.run(f"ALTER SUBSCRIPTION {name} ENABLE")
@@ -115,8 +115,8 @@ class Turn(Command):
             seen = (side_state(source).state, side_state(target).state)
             if seen != ("open", "fenced"):
                 raise WayBackNotReady(
-                    f"{source.side} is {seen[0]} and {target.side} {seen[1]}, wanted open and fenced: "
-                    f"{name} is enabled only when {source.side} serves"
+                    f"{source.label} is {seen[0]} and {target.label} {seen[1]}, wanted open and fenced: "
+                    f"{name} is enabled only when {source.label} serves"
                 )
             if direction(source, target) not in ("ready", "following"):
                 raise WayBackNotReady(f"{name} is {direction(source, target)}, wanted ready; nothing was dropped")
@@ -127,7 +127,7 @@ class Turn(Command):
             _await_worker(target, name, deadline)
 
     def shell(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         exists = self.target.ask(f"SELECT 1 FROM pg_subscription WHERE subname = '{name}'")
         enable = self.target.psql(f"ALTER SUBSCRIPTION {name} ENABLE;")
         return f"""(set -euo pipefail
@@ -139,15 +139,15 @@ source=$({self.source.ask(STATE_WORD)}
 )
 target=$({self.target.ask(STATE_WORD)}
 )
-if [ "$source/$target" != open/fenced ]; then echo "{self.source.side} is $source, {self.target.side} $target: nothing was touched" >&2; exit 1; fi
+if [ "$source/$target" != open/fenced ]; then echo "{self.source.label} is $source, {self.target.label} $target: nothing was touched" >&2; exit 1; fi
 if [ -z "$({exists})" ]; then echo 'subscription {name} is missing: nothing was touched' >&2; exit 1; fi
 {Unsubscribe(self.target, self.source).shell()}
 {enable}
 for _ in {{1..150}}; do
-  if [ -n "$({self.target.ask(WORKER.format(name=name))})" ]; then echo '{self.target.side} follows {self.source.side}'; exit 0; fi
+  if [ -n "$({self.target.ask(WORKER.format(name=name))})" ]; then echo '{self.target.label} follows {self.source.label}'; exit 0; fi
   sleep 0.1
 done
-echo 'the worker of {name} has not started within 15 s: see the server log of {self.target.side}' >&2
+echo 'the worker of {name} has not started within 15 s: see the server log of {self.target.label}' >&2
 exit 1)"""
 
 
@@ -177,8 +177,7 @@ class ReadyToSwitch(Command):
 
     def shell(self) -> str:
         there, back = (
-            subscription_name(one.side, other.side)
-            for one, other in ((self.source, self.target), (self.target, self.source))
+            subscription_name(one, other) for one, other in ((self.source, self.target), (self.target, self.source))
         )
         follows = self.target.ask(f"SELECT subenabled FROM pg_subscription WHERE subname = '{there}'")
         waits = self.source.ask(f"SELECT subenabled FROM pg_subscription WHERE subname = '{back}'")
@@ -198,5 +197,5 @@ def _await_worker(target: Session, name: str, deadline: Deadline) -> None:
     backoff = Backoff(SystemClock(), first=0.02)
     while not target.value(WORKER.format(name=name)):
         if deadline.expired:
-            raise WayBackNotReady(f"the worker of {name} has not started; see the server log of {target.side}")
+            raise WayBackNotReady(f"the worker of {name} has not started; see the server log of {target.label}")
         backoff.pause(deadline)

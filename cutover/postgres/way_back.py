@@ -33,7 +33,7 @@ class WayBack(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"subscription:{self.source.side}-{self.target.side}"
+        return f"subscription:{self.source.label}-{self.target.label}"
 
     def observe(self) -> str:
         with self.source.open("state") as source, self.target.open("state") as target:
@@ -88,7 +88,7 @@ class Directions(Step[str]):
 
     @property
     def resource(self) -> str:
-        return "directions"
+        return f"directions:{self.blue.name}" if self.blue.name else "directions"
 
     def observe(self) -> str:
         with self.blue.open("state") as blue, self.green.open("state") as green:
@@ -122,7 +122,7 @@ esac)"""
 
 def _direction_shell(source: Database, target: Database, variable: str) -> str:
     """Shell lines that set a variable to what `direction` answers."""
-    name = subscription_name(source.side, target.side)
+    name = subscription_name(source, target)
     return f"""{variable}=$({target.ask(SUBSCRIBED.format(name=name))}
 )
 if [ "${variable}" = disabled ]; then

@@ -4,27 +4,14 @@ from shlex import quote
 
 from cutover.app import App
 from cutover.environment import PgBouncer, Ref
+from cutover.postgres.pair import DatabasePair
 from cutover.runbook.book import Book
 
 
 def book_of(app: App) -> Book:
     """The book of an environment; opens no connection."""
     environment = app.environment
-    means, words = app.means, environment.database
-    addresses = {
-        means.blue.variable: (words.blue, "connection string of blue"),
-        means.green.variable: (words.green, "connection string of green"),
-    }
-    if words.blue_from_green is not None:
-        addresses[means.blue_for_green.variable] = (words.blue_from_green, "blue, as green's server reaches it")
-    if words.green_from_blue is not None:
-        addresses[means.green_for_blue.variable] = (words.green_from_blue, "green, as blue's server reaches it")
-    clients = words.clients
-    if isinstance(clients, PgBouncer) and means.pool is not None:
-        addresses[means.pool.variable] = (clients.admin, "connection string of PgBouncer's admin console")
-        for side, where, typed in zip(("blue", "green"), (clients.blue, clients.green), means.pool.shown, strict=True):
-            if where.kind != "literal":
-                addresses[typed.removeprefix("$")] = (where, f"host:port of {side}, as PgBouncer reaches it")
+    addresses = {name: about for pair in app.means.pairs for name, about in _addresses(app, pair).items()}
     variables = {"CUTOVER_ENV": f"the environment: {environment.name}"}
     variables |= {name: meaning for name, (_, meaning) in addresses.items()}
     fetched = [line for name, (ref, _) in addresses.items() for line in _fetched(app, name, ref)]
@@ -56,8 +43,28 @@ def book_of(app: App) -> Book:
         waiting_period=span(environment.rollback.waiting_period),
         window_budget=span(environment.window.budget),
         protected=environment.protected,
-        dead_man=span(environment.database.fence.dead_man),
+        dead_man=span(max(words.fence.dead_man for words in environment.every_database.values())),
     )
+
+
+def _addresses(app: App, pair: DatabasePair) -> dict[str, tuple[Ref, str]]:
+    """The shell variables of one database, each with the reference that it comes from and its meaning."""
+    words, of = app.means.words(pair), f" of {pair.name}" if pair.name else ""
+    found = {
+        pair.blue.variable: (words.blue, f"connection string of {pair.blue.label}"),
+        pair.green.variable: (words.green, f"connection string of {pair.green.label}"),
+    }
+    if words.blue_from_green is not None:
+        found[pair.from_blue.variable] = (words.blue_from_green, f"{pair.blue.label}, as green's server reaches it")
+    if words.green_from_blue is not None:
+        found[pair.from_green.variable] = (words.green_from_blue, f"{pair.green.label}, as blue's server reaches it")
+    clients = words.clients
+    if isinstance(clients, PgBouncer) and pair.pool is not None:
+        found[pair.pool.variable] = (clients.admin, f"connection string of PgBouncer's admin console{of}")
+        for side, where, typed in zip(("blue", "green"), (clients.blue, clients.green), pair.pool.shown, strict=True):
+            if where.kind != "literal":
+                found[typed.removeprefix("$")] = (where, f"host:port of {side}{of}, as PgBouncer reaches it")
+    return found
 
 
 def _fetched(app: App, variable: str, ref: Ref) -> list[str]:

@@ -23,11 +23,11 @@ CLIENTS = """  green: env:GREEN
 
 
 def test_without_a_word_they_find_it_by_themselves(loaded: Callable[..., Environment]) -> None:
-    assert isinstance(loaded("").database.clients, MultiHost)
+    assert isinstance(loaded("").every_database[""].clients, MultiHost)
 
 
 def test_a_pool_is_read(loaded: Callable[..., Environment]) -> None:
-    clients = loaded("  green: env:GREEN\n", CLIENTS).database.clients
+    clients = loaded("  green: env:GREEN\n", CLIENTS).every_database[""].clients
     assert isinstance(clients, PgBouncer) and clients.pause_timeout == 3.0
 
 

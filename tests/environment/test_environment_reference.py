@@ -37,7 +37,7 @@ def _refused(
     ],
 )
 def test_references_are_kept_as_written(loaded: Loaded, written: str) -> None:
-    reference = loaded("blue: env:BLUE", f"blue: {written}").database.blue
+    reference = loaded("blue: env:BLUE", f"blue: {written}").every_database[""].blue
     assert str(reference) == written
     assert reference.kind == written.split(":")[0]
 
@@ -122,7 +122,7 @@ def test_urls_with_room_for_a_secret_are_references(told: Told, url: str) -> Non
 
 
 def test_env_resolves(loaded: Loaded) -> None:
-    assert loaded().database.blue.resolve({"BLUE": "postgresql://x"}) == "postgresql://x"
+    assert loaded().every_database[""].blue.resolve({"BLUE": "postgresql://x"}) == "postgresql://x"
 
 
 def test_env_that_is_not_there() -> None:

@@ -19,7 +19,7 @@ def test_the_small_environment_loads_with_every_default(loaded: Loaded) -> None:
     api = small.hostnames["api"].carrier
     assert isinstance(api, Route53Carrier)
     assert (api.type, api.ttl.slack, api.health) == ("CNAME", 60.0, ())
-    assert (small.database.fence.dead_man, small.database.copy_timeout) == (10.0, 6 * 3600)
+    assert (small.every_database[""].fence.dead_man, small.every_database[""].copy_timeout) == (10.0, 6 * 3600)
     assert (small.window.budget, small.window.on_overrun) == (60.0, "undo")
     assert small.shift.shares == (10.0, 50.0, 100.0)
     assert small.shift.soaks == (600.0, 600.0, 600.0)

@@ -97,7 +97,7 @@ def test_what_the_template_shows_as_default_is_the_default() -> None:
     assert shown["maintenance"]["methods"] == ["POST", "PUT", "PATCH", "DELETE"]
     plain = parse(text, name="x", file="f")
     assert plain.maintenance.message == shown["maintenance"]["message"]
-    assert plain.database.lag_limit_bytes == shown["database"]["lag_limit_bytes"]
+    assert plain.every_database[""].lag_limit_bytes == shown["database"]["lag_limit_bytes"]
     assert plain.shift.limits.model_dump() == shown["shift"]["limits"]
 
 

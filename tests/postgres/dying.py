@@ -43,7 +43,7 @@ def child(asked: dict[str, Any]) -> None:
         return
     fence = replace(PLAIN, dead_man=asked["dead_man"])
     source, target = database(asked["source"]), database(asked["target"])
-    Switch(source, target, fence, lambda: int(asked["token"])).run(Deadline.after(30.0))
+    Switch.one(source, target, fence, lambda: int(asked["token"])).run(Deadline.after(30.0))
 
 
 def main() -> None:

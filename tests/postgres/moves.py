@@ -13,11 +13,13 @@ from cutover.core.run import Run
 from cutover.core.step import Step
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.marker import await_marker, write_marker
+from cutover.postgres.moving import Fence
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.replication import Publication, Subscription, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.sides import FENCE
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.way_back import BOTH, TOWARDS_BLUE, TOWARDS_GREEN, Directions, WayBack
 from cutover.state.sqlite import SqliteState
@@ -71,7 +73,7 @@ def window(blue: Database, green: Database, pool: Pool | None = None) -> list[Di
     """The steps of the window that move the writes and turn the replication."""
     return [
         Directions(name="prepared", blue=blue, green=green, before=TOWARDS_GREEN, after=BOTH, settle=20),
-        Switchover.through(pool, name="switchover", blue=blue, green=green, fence=PLAIN, settle=20),
+        Switchover.of(DatabasePair(blue, green, PLAIN, pool=pool), name="switchover", settle=20),
         Directions(name="turned", blue=blue, green=green, before=BOTH, after=TOWARDS_BLUE, settle=20),
     ]
 
@@ -120,7 +122,7 @@ def caught_up_both(blue: Database, green: Database) -> None:
     ran = 0
     for source, target in ((blue, green), (green, blue)):
         with target.open("test") as session:
-            if session.value(asked, [subscription_name(source.side, target.side)]):
+            if session.value(asked, [subscription_name(source, target)]):
                 caught_up(source, target)
                 ran += 1
     assert ran, "no direction runs"
@@ -128,7 +130,7 @@ def caught_up_both(blue: Database, green: Database) -> None:
 
 def blue_switch(source: Database, target: Database, fence: Fence = PLAIN, seconds: float = 30.0) -> None:
     """Moves the writes from source to target."""
-    Switch(source, target, fence).run(Deadline.after(seconds))
+    Switch.one(source, target, fence).run(Deadline.after(seconds))
 
 
 def undo_late(blue: Database, green: Database) -> None:

@@ -16,9 +16,10 @@ from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.postgres.marker import NotCaughtUp
+from cutover.postgres.moving import Fence
 from cutover.postgres.session import Database
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, read_sides
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.switch import Switch
 
 pytestmark = pytest.mark.slow
 QUICK = Fence(catch_up=2.0)
@@ -75,7 +76,7 @@ def happens(point: str, what: Callable[[], object]) -> Iterator[None]:
 
 
 def switch(source: Database, target: Database, fence: Fence = QUICK) -> None:
-    Switch(source, target, fence).run(Deadline.after(30.0))
+    Switch.one(source, target, fence).run(Deadline.after(30.0))
 
 
 def gone_back(sides: Rig) -> None:

@@ -8,6 +8,7 @@ from conftest import Pair, serving, tiny_on
 from contract import holds
 from moves import PLAIN, caught_up, forward, kits, publications, reverse, take, window
 
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.sides import BEFORE, read_sides
 from cutover.postgres.switchover import Switchover
 from cutover.postgres.way_back import Directions, WayBack
@@ -74,7 +75,7 @@ def test_switchover(small15: Pair, tmp_path: Path) -> None:
     take(prepared)
 
     def make() -> Switchover:
-        return Switchover(name="switchover", blue=small15.blue, green=small15.green, fence=PLAIN, settle=10.0)
+        return Switchover.of(DatabasePair(small15.blue, small15.green, PLAIN), name="switchover", settle=10.0)
 
     holds(make, state_dir=tmp_path)
     take(prepared.inverse())

@@ -22,6 +22,7 @@ from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.gate import Verdict
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import PAUSED, ClientsNotPaused, Pool, PoolMisread
 from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
@@ -129,7 +130,7 @@ def test_an_older_holder_pauses_nobody(prepared: Pair, front: Front) -> None:
     killpoint.install(reached.append)
     try:
         with pytest.raises(LeaseLost):
-            Switch(prepared.blue, prepared.green, PLAIN, lambda: newest - 1, front.pool).run(Deadline.after(10.0))
+            Switch.one(prepared.blue, prepared.green, PLAIN, lambda: newest - 1, front.pool).run(Deadline.after(10.0))
     finally:
         killpoint.install(None)
         prepared.sql("blue", "UPDATE cutover.fencing SET hi = %s", seen)
@@ -206,7 +207,7 @@ def test_the_step_keeps_the_contract(tiny: Pair, small_front: Front, tmp_path: P
     pool = replace(small_front.pool, addresses=lambda side: small_front.about[addresses[side]])
 
     def make() -> Switchover:
-        return Switchover.through(pool, name="switchover", blue=tiny.blue, green=tiny.green, fence=PLAIN, settle=10.0)
+        return Switchover.of(DatabasePair(tiny.blue, tiny.green, PLAIN, pool=pool), name="switchover", settle=10.0)
 
     holds(make, state_dir=tmp_path)
 
@@ -215,7 +216,7 @@ def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front:
     with load(prepared, writers=2, dsn=front.dsn) as writers, psycopg.connect(front.dsn) as idle:
         idle.execute("UPDATE public.queue SET state = state WHERE id = 1")
         with pytest.raises(ClientsNotPaused, match="did not come to rest within 0.3 s"):
-            Switch(prepared.blue, prepared.green, PLAIN, pool=replace(front.pool, pause_timeout=0.3)).run(
+            Switch.one(prepared.blue, prepared.green, PLAIN, pool=replace(front.pool, pause_timeout=0.3)).run(
                 Deadline.after(20.0)
             )
         assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
@@ -227,7 +228,7 @@ def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front:
 def test_a_fence_that_is_given_up_lets_the_clients_go_on(prepared: Pair, front: Front) -> None:
     with load(prepared, writers=2, dsn=front.dsn) as writers:
         with pytest.raises(CutoverError):
-            Switch(prepared.blue, prepared.green, PLAIN, pool=front.pool).run(Deadline.after(0.0))
+            Switch.one(prepared.blue, prepared.green, PLAIN, pool=front.pool).run(Deadline.after(0.0))
         assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
         writing(writers)
     assert [error for writer in writers for error in writer.errors] == []
@@ -258,7 +259,7 @@ def test_a_file_that_is_not_understood_is_left_alone(front: Front, tmp_path: Pat
 def test_the_script_pauses_and_directs_them_too(prepared: Pair, front: Front) -> None:
     with load(prepared, writers=4, dsn=front.dsn) as writers:
         for source, target, end in (("blue", "green", SWITCHED), ("green", "blue", BEFORE)):
-            switch = Switch(prepared.side(source), prepared.side(target), PLAIN, pool=front.pool)
+            switch = Switch.one(prepared.side(source), prepared.side(target), PLAIN, pool=front.pool)
             for _ in range(2):
                 paste(prepared, front, switch.shell())
             assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (end, target)
@@ -267,7 +268,7 @@ def test_the_script_pauses_and_directs_them_too(prepared: Pair, front: Front) ->
 
 
 def test_the_script_lets_the_clients_go_on_when_it_gives_up(prepared: Pair, front: Front) -> None:
-    switch = Switch(prepared.blue, prepared.green, PLAIN, pool=front.pool)
+    switch = Switch.one(prepared.blue, prepared.green, PLAIN, pool=front.pool)
     script = switch.shell()
     refused = script.replace('[ "${fenced%%|*}" = fenced ]', "false")
     assert refused != script

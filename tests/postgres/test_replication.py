@@ -11,6 +11,7 @@ from moves import caught_up, forward, kits, planted, publications, reverse, take
 from cutover.core.gate import Verdict
 from cutover.core.step import Step
 from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.replication import PUBLICATION
 from cutover.postgres.sides import FENCE
 
@@ -130,7 +131,7 @@ def test_the_window_waits_for_what_would_not_fit(prepared: Pair) -> None:
     finally:
         prepared.sql("green", "ALTER SUBSCRIPTION cut_blue_green ENABLE")
     until(lambda: check.look().verdict is Verdict.PASS, 20.0, "a quiet moment again")
-    assert OneWriter(prepared.blue, prepared.green).look().verdict is Verdict.PASS
+    assert OneWriter((DatabasePair(prepared.blue, prepared.green),)).look().verdict is Verdict.PASS
 
 
 def test_two_writable_sides_are_told(prepared: Pair) -> None:
@@ -139,7 +140,7 @@ def test_two_writable_sides_are_told(prepared: Pair) -> None:
     ]
     try:
         prepared.sql("green", ";".join(f"ALTER TABLE ONLY {table} DISABLE TRIGGER {FENCE}" for table in tables))
-        assert OneWriter(prepared.blue, prepared.green).look().verdict is Verdict.FAIL
+        assert OneWriter((DatabasePair(prepared.blue, prepared.green),)).look().verdict is Verdict.FAIL
     finally:
         prepared.sql("green", ";".join(f"ALTER TABLE ONLY {table} ENABLE TRIGGER {FENCE}" for table in tables))
 

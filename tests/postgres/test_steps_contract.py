@@ -15,6 +15,7 @@ from cutover.core.step import Step
 from cutover.postgres.baseline import Validated
 from cutover.postgres.emptying import EmptyAgain
 from cutover.postgres.kit import FenceKit
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.replication import Publication
 from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import FENCE
@@ -151,7 +152,7 @@ def test_validated(small: Pair, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_switchover(small: Pair, tmp_path: Path) -> None:
     def make() -> Switchover:
-        return Switchover(name="switchover", blue=small.blue, green=small.green, fence=PLAIN, settle=10.0)
+        return Switchover.of(DatabasePair(small.blue, small.green, PLAIN), name="switchover", settle=10.0)
 
     holds(make, state_dir=tmp_path)
 

@@ -15,10 +15,11 @@ from psycopg import conninfo
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost, Unreachable
+from cutover.postgres.moving import Fence, SwitchRefused
 from cutover.postgres.reaper import PreparedTransaction
 from cutover.postgres.session import QueryFailed
 from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, read_sides
-from cutover.postgres.switch import Fence, Switch, SwitchRefused
+from cutover.postgres.switch import Switch
 
 INSERT = "INSERT INTO public.queue VALUES (-1, 'never')"
 
@@ -143,7 +144,7 @@ def test_a_fence_that_the_server_ended_cannot_commit(prepared: Pair) -> None:
 
 def test_a_budget_that_has_run_out_leaves_everything_as_it_was(prepared: Pair) -> None:
     with load(prepared, writers=1), pytest.raises(CutoverError):
-        Switch(prepared.blue, prepared.green, PLAIN).run(Deadline.after(0.0))
+        Switch.one(prepared.blue, prepared.green, PLAIN).run(Deadline.after(0.0))
     assert read_sides(prepared.blue, prepared.green) == BEFORE
 
 
@@ -153,7 +154,7 @@ def test_a_budget_that_runs_out_just_before_the_commit_point(prepared: Pair) -> 
         at("switch: sequences set", lambda: until(lambda: deadline.expired)),
         pytest.raises(SwitchRefused, match="budget"),
     ):
-        Switch(prepared.blue, prepared.green, PLAIN).run(deadline)
+        Switch.one(prepared.blue, prepared.green, PLAIN).run(deadline)
     assert read_sides(prepared.blue, prepared.green) == BEFORE
 
 
@@ -199,7 +200,7 @@ def test_a_prepared_transaction_refuses_the_switch_at_once(prepared: Pair) -> No
             with load(prepared, writers=1):
                 deadline = Deadline.after(30.0)
                 with pytest.raises(PreparedTransaction, match="pg_prepared_xacts"):
-                    Switch(prepared.blue, prepared.green, PLAIN).run(deadline)
+                    Switch.one(prepared.blue, prepared.green, PLAIN).run(deadline)
                 assert deadline.remaining() > 27.0
         finally:
             other.execute("ROLLBACK PREPARED 'in two phases'")
@@ -223,11 +224,11 @@ def test_a_table_made_after_the_kit_is_named_and_blue_writes_on(prepared: Pair) 
 
 def test_an_older_fencing_token_changes_nothing(prepared: Pair) -> None:
     token = prepared.sql("blue", "SELECT hi FROM cutover.fencing")[0][0]
-    Switch(prepared.blue, prepared.green, PLAIN, lambda: token + 5).run(Deadline.after(20.0))
+    Switch.one(prepared.blue, prepared.green, PLAIN, lambda: token + 5).run(Deadline.after(20.0))
     with pytest.raises(LeaseLost, match="newer fencing token"):
-        Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 4).run(Deadline.after(20.0))
+        Switch.one(prepared.green, prepared.blue, PLAIN, lambda: token + 4).run(Deadline.after(20.0))
     assert read_sides(prepared.blue, prepared.green) == SWITCHED
-    Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 6).run(Deadline.after(20.0))
+    Switch.one(prepared.green, prepared.blue, PLAIN, lambda: token + 6).run(Deadline.after(20.0))
     assert prepared.sql("blue", "SELECT hi FROM cutover.fencing") == [(token + 6,)]
 
 
@@ -238,9 +239,9 @@ def test_an_older_token_does_not_open_what_was_left_fenced(prepared: Pair) -> No
         prepared.sql("green", "UPDATE cutover.fencing SET hi = hi + 10")
 
     with at("switch: committed", taken_over), pytest.raises(LeaseLost):
-        Switch(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
+        Switch.one(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
     assert read_sides(prepared.blue, prepared.green) == COMMITTED
-    Switch(prepared.green, prepared.blue, PLAIN, lambda: token + 11).run(Deadline.after(20.0))
+    Switch.one(prepared.green, prepared.blue, PLAIN, lambda: token + 11).run(Deadline.after(20.0))
 
 
 # --- sequences ------------------------------------------------------------------------------------------------------

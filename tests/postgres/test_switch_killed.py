@@ -100,7 +100,7 @@ def taken_over(pair: Pair, token: int) -> None:
 
     def gone_back() -> bool:
         try:
-            Switch(pair.green, pair.blue, PLAIN, lambda: token).run(Deadline.after(20.0))
+            Switch.one(pair.green, pair.blue, PLAIN, lambda: token).run(Deadline.after(20.0))
         except QueryFailed:
             return False
         return True

@@ -12,9 +12,10 @@ from conftest import Pair
 from load import load
 from moves import PLAIN, blue_switch, until
 
+from cutover.postgres.moving import Fence
 from cutover.postgres.session import Database
 from cutover.postgres.sides import BEFORE, COMMITTED, FENCE, SWITCHED, read_sides
-from cutover.postgres.switch import Fence, Switch
+from cutover.postgres.switch import Switch
 
 
 def paste(pair: Pair, text: str) -> subprocess.Popen[str]:
@@ -30,7 +31,7 @@ def paste(pair: Pair, text: str) -> subprocess.Popen[str]:
 
 
 def run(pair: Pair, source: Database, target: Database, fence: Fence = PLAIN) -> tuple[int, str]:
-    process = paste(pair, Switch(source, target, fence).shell())
+    process = paste(pair, Switch.one(source, target, fence).shell())
     told, _ = process.communicate(timeout=60)
     return process.returncode, told
 
@@ -69,7 +70,7 @@ def test_refuses_a_partial_side_and_touches_nothing(prepared: Pair) -> None:
 
 def test_refuses_a_table_without_the_fence(prepared: Pair) -> None:
     """A table made between the first look and the commit: the second look sees it."""
-    script = Switch(prepared.blue, prepared.green, PLAIN).shell()
+    script = Switch.one(prepared.blue, prepared.green, PLAIN).shell()
     late = 'on "$FROM" "CREATE TABLE public.too_late (id int)" >/dev/null\n    fenced=$(say'
     assert script.count("fenced=$(say") == 1
     process = paste(prepared, script.replace("fenced=$(say", late))
@@ -85,7 +86,7 @@ def test_blue_writes_again_when_the_script_stops_in_the_middle(
 ) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    script = held_in_the_fence(Switch(prepared.blue, prepared.green, Fence(dead_man=1.0)).shell(), gate)
+    script = held_in_the_fence(Switch.one(prepared.blue, prepared.green, Fence(dead_man=1.0)).shell(), gate)
     with load(prepared, writers=1) as writers:
         process = paste(prepared, script)
         try:
@@ -109,7 +110,7 @@ def test_the_reaper_dies_with_its_script(prepared: Pair) -> None:
     """A reaper that outlived its script would go on ending whoever blocks a backend whose number is used again."""
     with psycopg.connect(prepared.dsns["blue"], application_name="cutover holds") as holder:
         holder.execute("LOCK TABLE public.probe IN EXCLUSIVE MODE")
-        script = Switch(prepared.blue, prepared.green, PLAIN).shell()
+        script = Switch.one(prepared.blue, prepared.green, PLAIN).shell()
         # This reaper must not end our holder, so that the script is still waiting for its lock when it dies.
         calm = script.replace("SELECT pg_terminate_backend(b) FROM unnest", "SELECT b FROM unnest")
         assert calm != script

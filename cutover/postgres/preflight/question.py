@@ -61,7 +61,7 @@ class Visit:
         if database in self._lost:
             raise self._lost[database]
         if self.deadline.expired:
-            raise Unreachable(f"{database.side}: not asked, because the questions before took {PATIENCE:g} s")
+            raise Unreachable(f"{database.label}: not asked, because the questions before took {PATIENCE:g} s")
         try:
             if database not in self._open:
                 # A database without an encoding of its own (SQL_ASCII) would answer bytes.

@@ -101,7 +101,7 @@ class Version(DatabaseCheck):
         elif number // 10000 not in TESTED:
             yield Remark(f"{what} is untested", "rehearse with a copy of this system first", WARNS)
         if standby:
-            yield Remark(f"{self.database.side} is a standby", "use the address of the writer", REFUSES)
+            yield Remark(f"{self.database.label} is a standby", "use the address of the writer", REFUSES)
         if service:
             yield Remark(f"{service} is untested", "rehearse with a copy of this system first", WARNS)
 

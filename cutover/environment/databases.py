@@ -1,0 +1,69 @@
+"""What an environment says about a database: where its sides are, how its writes are stopped, how its clients come."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cutover.environment.comparing import Validation
+from cutover.environment.reading import whole
+from cutover.environment.reference import HostPort, Ref
+from cutover.environment.section import Section
+from cutover.environment.written import ConfigPath, DatabaseName, Wait
+
+
+class Fence(Section):
+    """How blue's writes are stopped for the switchover."""
+
+    dead_man: Wait = 10.0
+    """When the tool dies inside the fence, the server gives blue its writes back after this time."""
+    lock_timeout: Wait = 5.0
+    """The longest wait for the locks on blue's tables."""
+    catch_up: Wait = 5.0
+    """The longest wait, with writes stopped, for green to receive the last row."""
+    sequence_margin: Annotated[int, whole(0, 1_000_000_000)] = 1000
+    """How far green's sequences are set ahead of blue's, in steps of each sequence."""
+
+
+class MultiHost(Section):
+    """Clients name both servers and `target_session_attrs=read-write`: they find the writable side by themselves."""
+
+    kind: Literal["multi-host"] = "multi-host"
+
+
+class PgBouncer(Section):
+    """Clients come through PgBouncer: they wait while the writes change sides, and are directed to the other one then."""
+
+    kind: Literal["pgbouncer"] = "pgbouncer"
+    admin: Ref
+    """A DSN of the admin console, postgresql://…/pgbouncer."""
+    database: DatabaseName
+    """The entry in PgBouncer's [databases]."""
+    file: ConfigPath
+    """The file with that entry, on one line with `host=` and `port=`; it must be writable where the tool runs."""
+    blue: HostPort
+    """Blue as PgBouncer reaches it."""
+    green: HostPort
+    """Green as PgBouncer reaches it."""
+    pause_timeout: Wait = 5.0
+    """The longest wait for open transactions to end; then nothing is switched."""
+
+
+class Database(Section):
+    """The two databases; each DSN is a reference."""
+
+    name: DatabaseName
+    blue: Ref
+    green: Ref
+    blue_from_green: Ref | None = None
+    """How green's server reaches blue's, where that is not `blue`."""
+    green_from_blue: Ref | None = None
+    """How blue's server reaches green's, where that is not `green`."""
+    fence: Fence = Fence()
+    copy_timeout: Wait = 21_600.0
+    """The longest time that the first copy may take."""
+    lag_limit_bytes: Annotated[int, whole(0, 1_000_000_000_000)] = 1_000_000
+    """Replication lag above which the window is not entered."""
+    wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
+    """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
+    validation: Validation = Validation()
+    clients: Annotated[MultiHost | PgBouncer, Field(discriminator="kind")] = MultiHost()

@@ -1,0 +1,117 @@
+"""The parts of the plan that are there once for each database, and those that look at all of them together."""
+
+from collections.abc import Iterator
+
+from cutover.core.gate import Check, Gate, Policy
+from cutover.core.plan import Item
+from cutover.plans.checks import AllOf, WayBackWarm
+from cutover.plans.means import Means
+from cutover.postgres.baseline import SameRows, Validated
+from cutover.postgres.invariants import FitsTheWindow, Follows
+from cutover.postgres.kit import FenceKit
+from cutover.postgres.pair import DatabasePair
+from cutover.postgres.readiness import Analyzed, ViewsRefreshed
+from cutover.postgres.replication import Publication, Subscription
+from cutover.postgres.way_back import Directions, WayBack
+
+
+def replicated(means: Means, pair: DatabasePair) -> Iterator[Item]:
+    """One database, fenced on green, copied, following in both directions, compared row by row."""
+    blue, green, named, copy_timeout = pair.blue, pair.green, pair.named, means.words(pair).copy_timeout
+    yield FenceKit(name=named("fence-kit-blue"), database=blue, before="absent", after="open")
+    yield FenceKit(name=named("fence-kit-green"), database=green, before="absent", after="fenced")
+    yield Publication(name=named("publication-blue"), database=blue, before="absent", after="present")
+    yield Publication(name=named("publication-green"), database=green, before="absent", after="present")
+    yield Subscription(
+        name=named("green-follows-blue"),
+        source=blue,
+        address=pair.from_blue,
+        target=green,
+        copy=True,
+        empties=True,
+        before="absent",
+        after="following",
+        settle=copy_timeout,
+        expected=30.0,
+    )
+    yield WayBack(name=named("blue-follows-green"), source=green, address=pair.from_green, target=blue)
+    yield Gate(
+        name=named("green-caught-up"),
+        check=Follows(blue, green),
+        deadline=copy_timeout,
+        on_rollback=SameRows(blue, green),
+    )
+    yield Validated(name=named("rows-validated"), source=blue, target=green, before="not validated", after="validated")
+    yield Analyzed(name=named("green-analyzed"), database=green)
+    yield ViewsRefreshed(name=named("green-views-refreshed"), database=green)
+
+
+def directions(pair: DatabasePair, name: str, before: str, after: str) -> Directions:
+    """One move of the directions in which changes flow; before the switchover and after it."""
+    return Directions(
+        name=pair.named(name),
+        blue=pair.blue,
+        green=pair.green,
+        blue_for_green=pair.from_blue,
+        green_for_blue=pair.from_green,
+        before=before,
+        after=after,
+    )
+
+
+def fits_the_window(means: Means) -> Gate:
+    """The window is opened only when catching up is sure to fit, for every database at the same time."""
+    checks: list[tuple[str, Check]] = [
+        (pair.name, FitsTheWindow(pair.blue, pair.green, means.words(pair).lag_limit_bytes)) for pair in means.pairs
+    ]
+    return Gate(name="fits-the-window", check=all_of(checks), deadline=means.environment.window.budget / 2)
+
+
+def rollback_ready(means: Means) -> Gate:
+    """What is written on green arrives on blue."""
+    checks: list[tuple[str, Check]] = [(pair.name, Follows(pair.green, pair.blue)) for pair in means.pairs]
+    return Gate(name="rollback-ready", check=all_of(checks), deadline=15.0, on_fail=Policy.HOLD)
+
+
+def ways_back(means: Means) -> list[tuple[str, Check]]:
+    """Whether blue follows green still, for each database."""
+    return [(pair.named("way back"), WayBackWarm(pair.blue, pair.green)) for pair in means.pairs]
+
+
+def all_of(checks: list[tuple[str, Check]]) -> Check:
+    """One check of several; the only one needs no frame."""
+    return checks[0][1] if len(checks) == 1 else AllOf(tuple(checks))
+
+
+def finished(pair: DatabasePair) -> Iterator[Item]:
+    """One database without its way back."""
+    blue, green, named = pair.blue, pair.green, pair.named
+    yield Subscription(
+        name=named("blue-stops-following"),
+        source=green,
+        address=pair.from_green,
+        target=blue,
+        copy=False,
+        before="following",
+        after="absent",
+        one_way=True,
+        settle=120.0,
+    )
+    yield Subscription(
+        name=named("green-stops-following"),
+        source=blue,
+        address=pair.from_blue,
+        target=green,
+        copy=True,
+        before="following",
+        after="absent",
+        one_way=True,
+        settle=120.0,
+    )
+    yield Publication(
+        name=named("publication-green-gone"), database=green, before="present", after="absent", one_way=True
+    )
+    yield Publication(
+        name=named("publication-blue-gone"), database=blue, before="present", after="absent", one_way=True
+    )
+    yield FenceKit(name=named("fence-kit-green-gone"), database=green, before="open", after="absent", one_way=True)
