@@ -72,7 +72,7 @@ def opened(env: str, *, read_only: bool = False, start_world: bool = False) -> A
             raise Refused(
                 f"the local world is not installed ({error.name})", next_command="pip install -e '.[local]'"
             ) from error
-        world.up(home(), rows=wanted.rows, rate=wanted.rate, log=say)
+        world.up(home(), rows=wanted.rows, rate=wanted.rate, hooks=wanted.hooks, log=say)
     adopt(app)
     return app
 

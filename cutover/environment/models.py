@@ -40,6 +40,8 @@ class World(Section):
     """Rows that the shop's database is loaded with, about."""
     rate: Annotated[int, whole(0, 10_000)] = 60
     """Requests per second of all customers together."""
+    hooks: Flag = False
+    """A second database, in which the shop keeps its webhooks."""
 
 
 class Aws(Section):

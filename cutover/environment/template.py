@@ -39,7 +39,7 @@ owners:                         # the roles that sign in the runbooks
   traffic: platform on-call
   application: team lead
 
-database:
+database:                       # several databases that switch in one window: see environments/local-databases.yaml
   name: app
   blue: env:BLUE_DSN            # today's server: a superuser's DSN, postgresql://…
   green: env:GREEN_DSN          # the new one
@@ -138,4 +138,5 @@ rollback:
   # deadline: 2m                # a failing rollback is retried for this long
 
 # ledger: env:LEDGER            # what probes were promised; lost writes are counted against it
+# ledger_database: orders       # which of several databases to look it up in
 """

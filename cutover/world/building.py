@@ -25,8 +25,8 @@ COMPONENTS = (*SERVERS, "aws", "shop-v1", "shop-v2", "edge", "dns", "customers")
 Log = Callable[[str], None]
 
 
-def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, str]) -> State:
-    """Makes everything from nothing, in an existing empty directory."""
+def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, str], *, hooks: bool = False) -> State:
+    """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database."""
     began = time.monotonic()
 
     def say(what: str) -> None:
@@ -49,8 +49,10 @@ def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, 
             made[server.name] = server
             state = _note(world, state, process)
         say("PostgreSQL 16 (blue) and 18 (green) serve")
+        if hooks:
+            _hooks(made)
         filled = pool.submit(_fill, made["blue"], rows)
-        values = _environment(world, made)
+        values = _environment(world, made, hooks=hooks)
         shops = ("shop-v1", "shop-v2")
         for name in shops:
             state = _note(world, state, _launch(world, name, values))
@@ -101,15 +103,30 @@ def _server(
     return made, process
 
 
+def _hooks(made: Mapping[str, servers.Server]) -> None:
+    from cutover.world import rows as shop_rows
+
+    for name, server in made.items():
+        shop_rows.create_hooks(server.dsn(database="postgres"), server.dsn(database="hooks"))
+        if name == "green":
+            shop_rows.close_to_applications(server.dsn(database="hooks"))
+
+
 def _fill(server: servers.Server, rows: int) -> int:
     from cutover.world import rows as shop_rows
 
     return shop_rows.fill(server.dsn(), rows)
 
 
-def _environment(world: Path, made: Mapping[str, servers.Server]) -> dict[str, str]:
+def _environment(world: Path, made: Mapping[str, servers.Server], *, hooks: bool) -> dict[str, str]:
     hosts = ",".join(f"127.0.0.1:{made[name].port}" for name in SERVERS)
+    second = {
+        "HOOKS_BLUE_DSN": made["blue"].dsn(database="hooks"),
+        "HOOKS_GREEN_DSN": made["green"].dsn(database="hooks"),
+        "HOOKS_APP_DSN": f"postgresql://shop@{hosts}/hooks?target_session_attrs=read-write",
+    }
     return {
+        **(second if hooks else {}),
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",

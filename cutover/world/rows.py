@@ -93,10 +93,33 @@ def create(admin_dsn: str, shop_dsn: str) -> None:
         connection.execute(schema.encode())
 
 
-def close_to_applications(shop_dsn: str) -> None:
+# The webhooks as in the shop's own database, for a shop that keeps them in one of their own.
+HOOKS = """SET ROLE shop;
+CREATE SEQUENCE public.webhook_receipt INCREMENT -1 MINVALUE -9000000000 MAXVALUE -1 START -1 CACHE 20;
+CREATE TABLE public.webhooks (
+  event_id    uuid NOT NULL,
+  receipt     bigint NOT NULL DEFAULT nextval('public.webhook_receipt') UNIQUE,
+  received_at timestamptz NOT NULL DEFAULT now(),
+  body        jsonb NOT NULL
+);
+CREATE UNIQUE INDEX webhooks_event ON public.webhooks (event_id);
+ALTER TABLE public.webhooks REPLICA IDENTITY USING INDEX webhooks_event"""
+
+
+def create_hooks(admin_dsn: str, hooks_dsn: str) -> None:
+    """Creates the shop's second database, `hooks`, beside its first one."""
+    with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=5) as admin:
+        admin.execute("CREATE DATABASE hooks")
+        admin.execute("ALTER DATABASE hooks OWNER TO shop")
+    with psycopg.connect(hooks_dsn, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(HOOKS)
+
+
+def close_to_applications(dsn: str) -> None:
     """Makes new sessions of a side read-only, so that clients that look for the writable side pass it by."""
-    with psycopg.connect(shop_dsn, autocommit=True, connect_timeout=5) as connection:
-        connection.execute("ALTER DATABASE shop SET default_transaction_read_only = on")
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
 
 
 def fill(shop_dsn: str, rows: int) -> int:

@@ -1,7 +1,8 @@
 """The demo shop over HTTP: `python -m cutover.world.shop --world WORLD --name shop-v1 --version v1`.
 
-The database is found through SHOP_APP_DSN. A database that goes away in the middle of a request is latency for the
-caller, not an error, up to 8 s; after that the answer is 503 with Retry-After.
+The database is found through SHOP_APP_DSN, the one for webhooks through HOOKS_APP_DSN where there is one. A database that
+goes away in the middle of a request is latency for the caller, not an error, up to 8 s; after that the answer is 503 with
+Retry-After.
 """
 
 from __future__ import annotations
@@ -41,10 +42,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Shop:
     """One version of the shop; both versions run against either database."""
 
-    def __init__(self, version: str, database: Database, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, version: str, database: Database, deadline: float = DEADLINE, hooks: Database | None = None
+    ) -> None:
         self.version = version
         self.deadline = deadline
         self.database = database
+        self.hooks = hooks or database
         self.metrics = Metrics(version)
 
     def application(self) -> web.Application:
@@ -149,9 +153,7 @@ class Shop:
             event = UUID(str(body["event_id"]))
         except (KeyError, ValueError) as error:
             return _refuse(400, f"not a payment event: {error}")
-        fresh = await self.database.write(
-            lambda connection: shop_orders.webhook(connection, event, body), self.deadline
-        )
+        fresh = await self.hooks.write(lambda connection: shop_orders.webhook(connection, event, body), self.deadline)
         return web.json_response({"received": str(event), "duplicate": not fresh})
 
     async def outbox(self, request: web.Request) -> web.Response:
@@ -219,7 +221,10 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 
 async def serve(world: Path, name: str, version: str, port: int, deadline: float) -> None:
-    shop = Shop(version, Database(os.environ["SHOP_APP_DSN"], name=f"shop {version}"), deadline)
+    application = f"shop {version}"
+    second = os.environ.get("HOOKS_APP_DSN")
+    hooks = Database(second, name=application) if second else None
+    shop = Shop(version, Database(os.environ["SHOP_APP_DSN"], name=application), deadline, hooks)
     runner = web.AppRunner(shop.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
@@ -229,6 +234,7 @@ async def serve(world: Path, name: str, version: str, port: int, deadline: float
     await until_told_to_end(mail)
     await runner.cleanup()
     await shop.database.close()
+    await shop.hooks.close()
 
 
 def main() -> None:

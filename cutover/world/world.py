@@ -49,18 +49,20 @@ def up(
     rate: float = 60,
     log: Log = lambda line: None,
     settings: Mapping[str, str] | None = None,
+    hooks: bool = False,
 ) -> World:
     """Brings the world up; one that is up is left alone, a dead part is started again, a half-built one is built anew.
 
-    `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers. Raises WorldError.
+    `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers; with
+    `hooks` the shop has a second database. Raises WorldError.
     """
     found = running(home)
     if found is not None:
-        return found
+        return _with_hooks(found, hooks)
     with world_state.locked(home):
         found = running(home)
         if found is not None:
-            return found
+            return _with_hooks(found, hooks)
         world = folder(home)
         state = world_state.read(world)
         # The AWS endpoint keeps its state in memory: without it nothing of the old world can be trusted.
@@ -71,8 +73,14 @@ def up(
         else:
             clean(world, state)
             world.mkdir(parents=True)
-            state = build(world, rows, rate, log, settings or {})
-        return World(world, world_state.environment(world), state.components)
+            state = build(world, rows, rate, log, settings or {}, hooks=hooks)
+        return _with_hooks(World(world, world_state.environment(world), state.components), hooks)
+
+
+def _with_hooks(found: World, hooks: bool) -> World:
+    if hooks and "HOOKS_BLUE_DSN" not in found.environment:
+        raise WorldError("the local world runs without its second database: `invoke world.down`, and try again")
+    return found
 
 
 def running(home: Path) -> World | None:

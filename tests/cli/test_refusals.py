@@ -24,7 +24,7 @@ def test_an_unknown_environment_is_refused_with_the_nearest(shell: Shell, runner
 
 def test_no_environment_lists_them(shell: Shell) -> None:
     said = shell.invoke("plan").ended(3)
-    assert "local, local-maintenance, prod, staging" in said.err
+    assert "local, local-databases, local-maintenance, prod, staging" in said.err
 
 
 def test_a_broken_file_is_refused_with_its_lines(shell: Shell) -> None:

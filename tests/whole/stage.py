@@ -77,7 +77,7 @@ class Stage(Stranger):
         (self.repository / "tasks.py").write_bytes((REPOSITORY / "tasks.py").read_bytes())
         self.environment("whole")
         settings = {"log_statement": "all", "log_line_prefix": "[%a] [%p] "}
-        world.up(self.home, rows=ROWS, rate=RATE, settings=settings)
+        world.up(self.home, rows=ROWS, rate=RATE, settings=settings, hooks=True)
         self.put_records([{**record, "TTL": 2} for record in self.records()])
         self.eventually(lambda: all(r["TTL"] == 2 for r in self.records()), "TTL 2")
 
@@ -187,17 +187,19 @@ class Stage(Stranger):
         lines = (self.home / "world" / "env").read_text(encoding="utf-8").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def dsn(self, side: str) -> str:
-        return self.world_variables()[f"SHOP_{side.upper()}_DSN"]
+    def dsn(self, side: str, database: str = "shop") -> str:
+        return self.world_variables()[f"{database.upper()}_{side.upper()}_DSN"]
 
-    def ask(self, side: str, question: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def ask(
+        self, side: str, question: str, parameters: Sequence[Any] = (), database: str = "shop"
+    ) -> list[tuple[Any, ...]]:
         with psycopg.connect(
-            self.dsn(side), connect_timeout=5, application_name="cutover-test", autocommit=True
+            self.dsn(side, database), connect_timeout=5, application_name="cutover-test", autocommit=True
         ) as session:
             return session.execute(question, parameters or None).fetchall()
 
-    def sides(self) -> tuple[str, str]:
-        blue, green = (str(self.ask(side, STATE_WORD)[0][0]) for side in ("blue", "green"))
+    def sides(self, database: str = "shop") -> tuple[str, str]:
+        blue, green = (str(self.ask(side, STATE_WORD, database=database)[0][0]) for side in ("blue", "green"))
         return blue, green
 
     def writable(self, wait: str = "10s") -> list[str]:

@@ -1,15 +1,22 @@
-"""`finish` removes the way back for good, so it has a world of its own and no way to share it."""
+"""`finish` removes the way back for good, so it has a world of its own; two databases go there, back, and there for good."""
 
 from __future__ import annotations
 
+import json
 import tempfile
+import threading
+import urllib.request
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from whole.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+BOTH = ("shop", "hooks")
 
 
 @pytest.fixture
@@ -23,16 +30,72 @@ def own_stage() -> Iterator[Stage]:
         assert not stage.processes()
 
 
-def test_after_finish_there_is_no_way_back(own_stage: Stage) -> None:
+@dataclass(eq=False)
+class Events(threading.Thread):
+    """Sends payment events, which the shop keeps in its second database; `acknowledged` are those that were answered."""
+
+    url: str
+    acknowledged: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        super().__init__(name="events", daemon=True)
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            event = str(uuid.uuid4())
+            body = json.dumps({"event_id": event, "type": "payment"}).encode()
+            request = urllib.request.Request(f"{self.url}/webhooks/payment", body, {"Content-Type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    answer.read()
+            except OSError as error:
+                self.failed.append(str(error))
+            else:
+                self.acknowledged.append(event)
+
+
+@pytest.fixture
+def events(own_stage: Stage) -> Iterator[Events]:
+    sender = Events(own_stage.world_variables()["SHOP_BLUE_URL"])
+    sender.start()
+    yield sender
+    sender.over.set()
+    sender.join(timeout=30.0)
+
+
+def all_events_are_on(stage: Stage, side: str, events: Events) -> None:
+    sent = list(events.acknowledged)
+    question = "SELECT event_id::text FROM public.webhooks"
+    there = [event for (event,) in stage.ask(side, question, database="hooks")]
+    assert sent and not set(sent) - set(there), f"{len(set(sent) - set(there))} of {len(sent)} events are lost"
+    assert len(there) == len(set(there)) and not events.failed, events.failed[:3]
+
+
+def test_two_databases_there_and_back_and_after_finish_there_is_no_way_back(own_stage: Stage, events: Events) -> None:
     stage = own_stage
-    stage.environment("bare", smoke=None, checklist=None)
+    stage.environment("bare", base="local-databases", smoke=None, checklist=None)
+    first = stage.cutover("bare").ended(0)
+    assert {stage.sides(database) for database in BOTH} == {("fenced", "open")}
+    switched = [e for e in stage.entries("bare") if e.kind == "converged" and e.data["step"] == "switchover"]
+    assert set(switched[-1].data["evidence"]["databases"]) == set(BOTH)
+    all_events_are_on(stage, "green", events)
+    stage.rollback("bare").ended(0)
+    assert {stage.sides(database) for database in BOTH} == {("open", "fenced")}
+    all_events_are_on(stage, "blue", events)
+    stage.nothing_lost(first.began, "blue")
+
     done = stage.cutover("bare").ended(0)
+    equal = stage.run("validate", "--env", "bare", "--json").ended(0).json
+    assert equal["status"] == "equal" and set(equal["databases"]) == set(BOTH)
     finished = stage.run("finish", "--env", "bare", "--yes", "--json").ended(0)
     assert finished.json["outcome"] == "done"
     assert finished.json["lost_writes"] == 0
     assert stage.state("bare") == "finished"
-    assert stage.ask("blue", "SELECT count(*) FROM pg_subscription") == [(0,)]
-    assert stage.ask("green", "SELECT count(*) FROM pg_subscription") == [(0,)]
+    for side in ("blue", "green"):
+        assert stage.ask(side, "SELECT count(*) FROM pg_subscription") == [(0,)]  # of the whole server
+        assert stage.ask(side, "SELECT count(*) FROM pg_replication_slots") == [(0,)]
     assert stage.writable() == ["green"]
     refused = stage.rollback("bare").ended(5)
     assert "finish" in refused.err, str(refused)
@@ -40,3 +103,4 @@ def test_after_finish_there_is_no_way_back(own_stage: Stage) -> None:
     assert "finished" in stage.cutover("bare").ended(5).err
     assert stage.writable() == ["green"]
     stage.nothing_lost(done.began, "green")
+    all_events_are_on(stage, "green", events)
