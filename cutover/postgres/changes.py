@@ -16,11 +16,12 @@ from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
 
 TOUCHED_LIMIT = 100_000
 CATCH_UP = 30.0
-BEFORE, INSIDE = 300.0, 10.0  # seconds for one question before the fence, and inside it, where writes wait
+BEFORE = 300.0  # seconds for one question before the fence; inside it the sessions' own patience counts
 LAST_MOMENTS = (
     500  # keys; more than this are compared before the fence, again and again, as long as that makes them fewer
 )
 DRAINS = 5
+LARGE = 64_000_000  # bytes of a table that may be read whole while writes wait; about a quarter of a second
 
 
 class ChangedRowsDiffer(CutoverError):
@@ -36,9 +37,11 @@ class Changes:
     feed: ChangeFeed | None = field(default=None, repr=False, compare=False)
     pending: Changed = field(default_factory=Changed, repr=False, compare=False)
     coverage: str = "nothing: there is no validation to compare from"
+    large: frozenset[str] = frozenset()
+    """Tables that are too large to be read whole with writes waiting: none of it is, where a key does not say which rows."""
 
     @classmethod
-    def since_baseline(cls, source: Session, target: Session, deadline: Deadline) -> "Changes":
+    def since_baseline(cls, source: Session, target: Session, deadline: Deadline, *, large: int = LARGE) -> "Changes":
         """Compares what changed since the baseline while writes go on, and follows the changes from here on.
 
         Raises SchemasDiffer when the sides cannot be compared, ChangedRowsDiffer when they differ and Unreachable when
@@ -61,6 +64,9 @@ class Changes:
             source.run("UPDATE cutover.baseline SET horizon = %s::xid8, at = now()", [horizon])
         if feed is not None:
             _drain(source, target, tables, feed, pending)
+        too_large = frozenset(table.name for table in tables if _bytes(source, table) > large)
+        if unseen := sorted(table.name for table in tables if table.name in too_large and not table.key):
+            followed += f"; too large to be read whole with writes waiting, and without a key: {', '.join(unseen)}"
         return cls(
             horizon,
             tuple(tables),
@@ -68,6 +74,7 @@ class Changes:
             pending,
             f"{compared} rows changed since the validation and the row counts of {len(tables)} tables were compared "
             f"before the fence; {followed}",
+            too_large,
         )
 
     def close(self) -> None:
@@ -79,24 +86,28 @@ class Changes:
 def compare_changed(source: Session, target: Session, changes: Changes) -> list[str]:
     """What differs among the rows changed since the source's baseline; empty when nothing does, or without a baseline.
 
-    Both sides must stand still. Covered: every insert, update, delete and truncation since `changes` was made; without
-    a feed every row written since then, and the row count of each table.
+    Both sides must stand still. Covered: every insert, update, delete and truncation since `changes` was made, but of a
+    `large` table those alone whose keys are known; without a feed every row written since then, and the row count of each
+    table.
     """
     if changes.baseline is None:
         return []
     changed = changes.pending
     scanned: list[str] = []
     if changes.feed is not None:
-        changed.add(changes.feed.read(INSIDE))
+        changed.add(changes.feed.read(source.patience))
     else:
         scanned = [told for table in changes.tables for told in _scanned(source, target, table, changes.baseline)]
     differing: list[str] = []
     with ThreadPoolExecutor(2) as pool:
         for table in changes.tables:
             if table.name in changed.whole:
-                differing += _whole(source, target, table)
+                if table.name not in changes.large:
+                    differing += _whole(source, target, table)
             elif keys := sorted(changed.keys.get(table.name, ())):
-                sides = [pool.submit(entries, session, table, keys, timeout=INSIDE) for session in (source, target)]
+                sides = [
+                    pool.submit(entries, session, table, keys, timeout=session.patience) for session in (source, target)
+                ]
                 a, b = ({key: entry.hash for key, entry in side.result().items()} for side in sides)
                 differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
     return [*scanned, *differing]
@@ -191,6 +202,12 @@ def _keys_in(session: Session, table: Table, buckets: Buckets, bad: list[int], d
     return [tuple(row) for row in session.rows(with_params(sql), [bad], timeout=_left(deadline))]
 
 
+def _bytes(session: Session, table: Table) -> int:
+    leaves = [oid for _, oid in table.at(session).leaves]
+    asked = "SELECT coalesce(sum(pg_relation_size(oid)), 0)::bigint FROM unnest(%s::oid[]) oid"
+    return int(session.value(asked, [leaves]))
+
+
 def _whole(source: Session, target: Session, table: Table) -> list[str]:
     """Compares all of a table: one without a key that its rows could be found by, or one that was truncated."""
     sides = [_sum(session, table) for session in (source, target)]
@@ -204,7 +221,7 @@ def _whole(source: Session, target: Session, table: Table) -> list[str]:
 def _sum(session: Session, table: Table) -> tuple[Any, ...]:
     heap = table.at(session)
     sql = f"SELECT count(*), sum({heap.hash})::text FROM {heap.rows}"
-    return session.rows(sql, timeout=INSIDE)[0]
+    return session.rows(sql)[0]
 
 
 def _scanned(source: Session, target: Session, table: Table, baseline: str) -> list[str]:
@@ -214,8 +231,8 @@ def _scanned(source: Session, target: Session, table: Table, baseline: str) -> l
         f"FROM {table.at(source).rows}"
     )
     with ThreadPoolExecutor(2) as pool:
-        ours = pool.submit(source.rows, touched, timeout=INSIDE)
-        theirs = pool.submit(target.value, f"SELECT count(*) FROM {table.at(target).rows}", timeout=INSIDE)
+        ours = pool.submit(source.rows, touched)
+        theirs = pool.submit(target.value, f"SELECT count(*) FROM {table.at(target).rows}")
         (count, rows), other = ours.result()[0], theirs.result()
     keys: list[Key] = [tuple(row) for row in rows or ()]
     if len(keys) > TOUCHED_LIMIT:
@@ -223,5 +240,5 @@ def _scanned(source: Session, target: Session, table: Table, baseline: str) -> l
     told = []
     if count != other:
         told.append(f"{table.name}: {count} rows on {source.label}, {other} on {target.label}")
-    a, b = (entries(session, table, keys, timeout=INSIDE) for session in (source, target))
+    a, b = (entries(session, table, keys, timeout=session.patience) for session in (source, target))
     return told + _named(table, (key for key in keys if a.get(key, ABSENT).hash != b.get(key, ABSENT).hash))

@@ -18,3 +18,8 @@ class Hands:
         self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
         # These two compare rows, and the text of a value must not depend on either side's own settings.
         self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
+
+    def hurry(self, seconds: float) -> None:
+        """From now on writes wait for every answer: none of them may take longer than this."""
+        for session in (self.fence, self.reap_source, self.open, self.reap_target, self.look, self.arrive):
+            session.patience = min(session.patience, seconds)

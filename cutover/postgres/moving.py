@@ -110,6 +110,7 @@ class Moving:
     def lock(self) -> None:
         """The fence transaction, with every table locked against writers."""
         fence, limit = self.hands.fence, self.move.fence.lock_timeout
+        self.hands.hurry(self.move.fence.catch_up)
         fence.run("BEGIN")
         fence.run("SET LOCAL synchronous_commit = on")
         fence.run(f"SET LOCAL lock_timeout = '{int(limit * 1000)}ms'")

@@ -43,15 +43,18 @@ class Session:
 
     def __init__(self, side: str, connection: psycopg.Connection[tuple[Any, ...]], name: str = "") -> None:
         self.side, self.name = side, name
+        self.patience = QUERY
+        """Seconds for a question that names no other limit; shorter while writes wait for the answer."""
         self._connection = connection
 
     @property
     def label(self) -> str:
         return _label(self)
 
-    def rows(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, params: Params = None, *, timeout: float | None = None) -> list[tuple[Any, ...]]:
         """The rows of one statement (or of the last of several, when there are no parameters)."""
         fired: list[bool] = []
+        timeout = self.patience if timeout is None else timeout
         try:
             with watchdog.limit(self._connection.fileno(), timeout, fired):
                 cursor = self._connection.execute(sql, params)
@@ -60,10 +63,10 @@ class Session:
             raise self._explained(error, timeout, bool(fired)) from error
         return found
 
-    def run(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> None:
+    def run(self, sql: str, params: Params = None, *, timeout: float | None = None) -> None:
         self.rows(sql, params, timeout=timeout)
 
-    def value(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> Any:
+    def value(self, sql: str, params: Params = None, *, timeout: float | None = None) -> Any:
         """The first column of the first row, None when there is no row."""
         found = self.rows(sql, params, timeout=timeout)
         return found[0][0] if found else None

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from conftest import Pair
 from load import load
-from moves import VALIDATING, blue_switch, caught_up, planted
+from moves import VALIDATING, blue_switch, caught_up, planted, until
 
 from cutover.core.clock import Deadline
 from cutover.postgres.baseline import ForgetBaseline, RecordBaseline
-from cutover.postgres.changes import ChangedRowsDiffer, Changes, compare_changed
+from cutover.postgres.changes import LARGE, ChangedRowsDiffer, Changes, compare_changed
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.sides import BEFORE, read_sides
 from cutover.postgres.validation import validate
@@ -61,13 +61,13 @@ def validated(prepared: Pair) -> Iterator[Pair]:
 
 
 @contextmanager
-def following(pair: Pair) -> Iterator[tuple[Changes, list[str]]]:
+def following(pair: Pair, large: int = LARGE) -> Iterator[tuple[Changes, list[str]]]:
     """Changes from here on; what the comparison inside the fence then says is in the list at the end."""
     with ExitStack() as stack:
         ours, theirs = (
             stack.enter_context(pair.side(side).open("test", settings=PINNED)) for side in ("blue", "green")
         )
-        changes = Changes.since_baseline(ours, theirs)
+        changes = Changes.since_baseline(ours, theirs, Deadline.after(60.0), large=large)
         told: list[str] = []
         yield changes, told
         told += compare_changed(ours, theirs, changes)
@@ -121,7 +121,7 @@ def test_nothing_is_read_of_a_table_that_nobody_touched(validated: Pair) -> None
         ours, theirs = (
             stack.enter_context(validated.side(side).open("test", settings=PINNED)) for side in ("blue", "green")
         )
-        changes = Changes.since_baseline(ours, theirs)
+        changes = Changes.since_baseline(ours, theirs, Deadline.after(60.0))
         for session in (ours, theirs):
             session.run("SELECT pg_stat_force_next_flush()")
         before = scans()
@@ -131,6 +131,21 @@ def test_nothing_is_read_of_a_table_that_nobody_touched(validated: Pair) -> None
         for session in (ours, theirs):
             session.run("SELECT pg_stat_force_next_flush()")
         assert scans() == before
+
+
+def test_a_large_table_without_a_key_is_not_read_whole_while_writes_wait(validated: Pair) -> None:
+    """It would cost seconds; what is left out is said."""
+    change, damage, _ = CHANGES["without a key"]
+    keyed, bad, named = CHANGES["a row"]
+    with following(validated, large=0) as (changes, told):
+        for statement in (change, keyed):
+            validated.sql("blue", statement)
+        caught_up(validated.blue, validated.green)
+        for statement in (damage, bad):
+            with planted(validated.green, statement, "SELECT 1"):
+                pass
+    assert len(told) == 1 and named.replace("\\", "") in told[0]
+    assert "too large to be read whole" in changes.coverage and "public.notes" in changes.coverage
 
 
 @pytest.mark.parametrize("case", ["a row", "a lost delete", "without a key"])
@@ -154,9 +169,9 @@ def test_the_slot_goes_with_the_session(validated: Pair) -> None:
     slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'cut_changes%'"
     with following(validated) as (changes, _):
         assert validated.sql("blue", slots) == [(1,)]
-    assert validated.sql("blue", slots) == [(0,)]
+    until(lambda: validated.sql("blue", slots) == [(0,)], 10.0, "the end of the slot with its session")
     with validated.blue.open("test", settings=PINNED) as ours, validated.green.open("test", settings=PINNED) as theirs:
-        changes = Changes.since_baseline(ours, theirs)
+        changes = Changes.since_baseline(ours, theirs, Deadline.after(60.0))
         changes.close()
         assert validated.sql("blue", slots) == [(0,)]
 
