@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from cutover.core.step import Step
 from cutover.postgres.baseline import Validated
 from cutover.postgres.direction import WayBackNotReady, direction
 from cutover.postgres.invariants import FitsTheWindow, Follows
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import Switchover
@@ -197,9 +197,9 @@ def test_what_changed_since_the_validation_is_compared_inside(fifteen: Pair) -> 
         writing(writers)
         check = FitsTheWindow(fifteen.blue, fifteen.green, 10_000_000)
         until(lambda: check.look().verdict is Verdict.PASS, 20.0, "a quiet moment")
-        prepared, switchover, turned = window(fifteen.blue, fifteen.green)
-        assert isinstance(switchover, Switchover)
-        validating = replace(switchover, fence=VALIDATING)
+        prepared, _, turned = window(fifteen.blue, fifteen.green)
+        pair = DatabasePair(fifteen.blue, fifteen.green, VALIDATING)
+        validating = Switchover.of(pair, name="switchover", settle=20)
         there: list[Step[Any]] = [prepared, validating, turned]
         for step in there:
             take(step)

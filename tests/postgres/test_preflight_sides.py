@@ -20,7 +20,7 @@ from cutover.postgres.preflight.compare import SameOnBoth
 from cutover.postgres.preflight.question import SideQuestion, Visit
 from cutover.postgres.preflight.servers import Direction, Room, SameClock, Version
 from cutover.postgres.preflight.wal import POSITION, WalForecast
-from cutover.postgres.session import QUERY, Database, Params, Session
+from cutover.postgres.session import Database, Params, Session
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ class Listening(Session):
         super().__init__(inner.side, inner._connection)
         self.asked = asked
 
-    def rows(self, sql: str, params: Params = None, *, timeout: float = QUERY) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, params: Params = None, *, timeout: float | None = None) -> list[tuple[Any, ...]]:
         self.asked.append(sql)
         return super().rows(sql, params, timeout=timeout)
 

@@ -130,13 +130,13 @@ def lost(app: App, side: Database) -> tuple[int, int]:
 
 
 def test_by_hand_forward_back_forward_and_finished(app: App, aws_cli: str) -> None:
-    person = Person(app, aws_cli)
+    person, (pair,) = Person(app, aws_cli), app.means.pairs
     person.follows("CUTOVER-RUNBOOK.md", app.plan)
-    assert serving(app).side == "green"
+    assert serving(pair).side == "green"
     person.looks_over(app.plan)
     person.follows("ROLLBACK-RUNBOOK.md", app.plan.inverse(takeable(app.plan)))
-    assert serving(app).side == "blue"
-    written, missing = lost(app, app.means.blue)
+    assert serving(pair).side == "blue"
+    written, missing = lost(app, pair.blue)
     assert written and not missing, f"{missing} of {written} writes were lost on the way forward and back"
 
     # What the rollback keeps is enough for the next try; only the databases matter to the finish.
@@ -144,5 +144,5 @@ def test_by_hand_forward_back_forward_and_finished(app: App, aws_cli: str) -> No
     (switch,) = app.plan.commit_steps()
     person.takes(switch, forward[switch.name]["do"], forward[switch.name]["check"][0])
     person.follows("ARCHIVE-RUNBOOK.md", app.finish)
-    again, missing = lost(app, app.means.green)
+    again, missing = lost(app, pair.green)
     assert again > written and not missing, f"{missing} of {again} writes were lost"
