@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
-from conftest import Pair
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core.gate import Finding

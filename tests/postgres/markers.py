@@ -1,8 +1,8 @@
 """Databases of a test's own between which nothing but the marker is replicated: their tables are filled by hand."""
 
 import psycopg
-from conftest import Pair
 from moves import caught_up
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.postgres.kit import SCHEMA

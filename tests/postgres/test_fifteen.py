@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pair, serving
 from load import load, writing
 from mortal import Dying
 from moves import (
@@ -24,6 +23,7 @@ from moves import (
     walk,
     window,
 )
+from pairs import Pair, serving
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict

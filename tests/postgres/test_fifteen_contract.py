@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Pair, serving, tiny_on
 from contract import holds
 from moves import PLAIN, caught_up, forward, kits, publications, reverse, take, window
+from pairs import Pair, serving, tiny_on
 
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.sides import BEFORE, read_sides

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Pair
 from contract import holds
 from load import load, writing
 from mortal import Dying
 from moves import PLAIN, forward, kits, pool_of, prepare, publications, reverse, take, until, walk, window
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core import killpoint

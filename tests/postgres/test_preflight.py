@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 from asked import asked_sides, quiet, run, speaking
-from conftest import Pair
+from pairs import Pair
 
 from cutover.core.gate import Verdict
 from cutover.postgres.preflight import DatabaseCheck, preflight

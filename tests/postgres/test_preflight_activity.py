@@ -8,8 +8,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 from asked import asked_sides, quiet, run, session, speaking, weak
-from conftest import Pair
 from moves import until
+from pairs import Pair
 
 from cutover.core.gate import Verdict
 from cutover.postgres.preflight import DatabaseCheck, preflight

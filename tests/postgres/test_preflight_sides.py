@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from asked import asked_sides, run, session, speaking
-from conftest import Pair, serving
 from links import Link
 from moves import until
+from pairs import Pair, serving
 from psycopg import conninfo
 
 from cutover.cli.preflight import plain, table

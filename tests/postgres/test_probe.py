@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Pair
+from pairs import Pair
 
 from cutover.core.gate import Verdict
 from cutover.net.smoke import SmokeTests

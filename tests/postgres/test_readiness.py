@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Pair
 from contract import holds
 from moves import kits, take
+from pairs import Pair
 
 from cutover.postgres.readiness import Analyzed, Noted, ViewsRefreshed
 

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import Pair
 from moves import caught_up, forward, kits, planted, publications, reverse, take, until
+from pairs import Pair
 
 from cutover.core.gate import Verdict
 from cutover.core.step import Step

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from conftest import Pair
 from load import Writer, load, writing
 from moves import PLAIN, caught_up_both, prepare, until
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core import killpoint

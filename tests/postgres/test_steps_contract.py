@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pair
 from contract import holds
 from moves import PLAIN, forward, kits, prepare, publications, reverse, take
+from pairs import Pair
 
 from cutover.core.clock import Deadline
 from cutover.core.step import Step

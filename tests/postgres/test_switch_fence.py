@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Pair
 from load import load
 from moves import PLAIN, blue_switch, caught_up, until
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core import killpoint

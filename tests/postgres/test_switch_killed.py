@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import Pair
 from load import load, writing
 from mortal import Dying
 from moves import PLAIN, blue_switch, until
+from pairs import Pair
 
 from cutover.core.clock import Deadline
 from cutover.postgres.session import QueryFailed

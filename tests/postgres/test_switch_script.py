@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Pair
 from load import load
 from moves import PLAIN, blue_switch, until
+from pairs import Pair
 
 from cutover.postgres.moving import Fence
 from cutover.postgres.session import Database

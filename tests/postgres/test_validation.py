@@ -1,9 +1,9 @@
 """What the validation finds, named by its key, and what it never reports."""
 
 import pytest
-from conftest import Pair
 from load import load
 from moves import VALIDATING, blue_switch, caught_up, planted
+from pairs import Pair
 
 from cutover.core.clock import Deadline
 from cutover.postgres.baseline import ForgetBaseline, RecordBaseline, RowsDiffer, SameRows

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pair
 from markers import database, drop, followed_markers
+from pairs import Pair
 
 from cutover.environment import template
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Pair
 from hypothesis import given
 from hypothesis import strategies as st
 from markers import database, drop, followed_markers
 from moves import caught_up, planted
+from pairs import Pair
 
 from cutover.postgres.buckets import Buckets
 from cutover.postgres.business import BusinessCheck

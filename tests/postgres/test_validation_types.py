@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import Pair
 from markers import database, drop, followed_markers
+from pairs import Pair
 from tricky_values import CASES, SHAPES, TYPES, TYPES_OTHERWISE
 
 from cutover.postgres.rowhash import Hashing, RowHash

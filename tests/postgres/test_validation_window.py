@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
-from conftest import Pair
 from load import load
 from moves import VALIDATING, blue_switch, caught_up, planted, until
+from pairs import Pair
 
 from cutover.core.clock import Deadline
 from cutover.postgres.baseline import ForgetBaseline, RecordBaseline

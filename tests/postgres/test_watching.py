@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from conftest import Pair
 from moves import forward, kits, publications, reverse, take, until
+from pairs import Pair
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
