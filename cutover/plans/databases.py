@@ -7,6 +7,7 @@ from cutover.core.plan import Item
 from cutover.plans.checks import AllOf, WayBackWarm
 from cutover.plans.means import Means
 from cutover.postgres.baseline import SameRows, Validated
+from cutover.postgres.ddl_guard import DdlGuard
 from cutover.postgres.invariants import FitsTheWindow, Follows
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.pair import DatabasePair
@@ -22,6 +23,8 @@ def replicated(means: Means, pair: DatabasePair) -> Iterator[Item]:
     yield FenceKit(name=named("fence-kit-green"), database=green, before="absent", after="fenced")
     yield Publication(name=named("publication-blue"), database=blue, before="absent", after="present")
     yield Publication(name=named("publication-green"), database=green, before="absent", after="present")
+    yield DdlGuard(name=named("ddl-guard-blue"), database=blue)
+    yield DdlGuard(name=named("ddl-guard-green"), database=green)
     yield Subscription(
         name=named("green-follows-blue"),
         source=blue,
@@ -114,4 +117,7 @@ def finished(pair: DatabasePair) -> Iterator[Item]:
     yield Publication(
         name=named("publication-blue-gone"), database=blue, before="present", after="absent", one_way=True
     )
+    for side, database in (("blue", blue), ("green", green)):
+        name = named(f"ddl-guard-{side}-gone")
+        yield DdlGuard(name=name, database=database, before="watched", after="absent", one_way=True)
     yield FenceKit(name=named("fence-kit-green-gone"), database=green, before="open", after="absent", one_way=True)

@@ -66,7 +66,7 @@ class InstallKit(Command):
             reached("kit: schema made")
             session.run("DELETE FROM cutover.marker WHERE at < now() - interval '7 days'")
             for (table,) in session.rows(MISSING):
-                _patiently(session, f"BEGIN; {add_fence(table, enabled=self.fenced)} COMMIT;", deadline)
+                patiently(session, f"BEGIN; {add_fence(table, enabled=self.fenced)} COMMIT;", deadline)
                 reached("kit: a table has it")
             if self.fenced:
                 name = session.value("SELECT format('%I', current_database())")
@@ -97,7 +97,7 @@ class RemoveKit(Command):
     def run(self, deadline: Deadline) -> None:
         with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
             for (table,) in session.rows(FENCED):
-                _patiently(session, f"DROP TRIGGER IF EXISTS {FENCE} ON {table}", deadline)
+                patiently(session, f"DROP TRIGGER IF EXISTS {FENCE} ON {table}", deadline)
                 reached("kit: a table is rid of it")
             if not self.fenced:
                 name = session.value("SELECT format('%I', current_database())")
@@ -113,7 +113,8 @@ class RemoveKit(Command):
         )
 
 
-def _patiently(session: Session, sql: str, deadline: Deadline) -> None:
+def patiently(session: Session, sql: str, deadline: Deadline) -> None:
+    """Runs it again while it does not get its locks within the session's lock_timeout; raises QueryFailed."""
     backoff = Backoff(SystemClock(), first=0.05)
     while True:
         try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
+from cutover.postgres.ddl_guard import GUARD_WORD, NOTED_BY_HAND, notes, settle_shell
 from cutover.postgres.kit import MISSING
 from cutover.postgres.preflight import SameSchema
 from cutover.postgres.replication import PUBLICATION, PUBLISHED
@@ -13,12 +14,20 @@ KEPT = """SELECT slot_name, wal_status,
        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)::bigint
   FROM pg_replication_slots WHERE slot_name ~ '^cut_'"""
 
+NAMED = 5
+NEW_TABLE = (
+    "for a new table repeat the runbook's commands of fence-kit-*, publication-*, and ALTER SUBSCRIPTION … REFRESH "
+    "PUBLICATION on both sides (on blue WITH (copy_data = false))"
+)
+
 
 @dataclass(frozen=True)
 class SchemaHolds(Check):
     """DDL is not replicated: a column that exists on one side only stops the apply worker, or loses what is written to it.
 
     Watched from the moment the fence kit stands; what differs has to be made the same on both sides before going on.
+    What the DDL guard has noted counts until somebody says that the other side has it too: a table that was dropped and
+    made again looks the same, and its rows are not followed.
     """
 
     blue: Database
@@ -30,16 +39,38 @@ class SchemaHolds(Check):
                 if session.value("SELECT to_regclass('cutover.marker') IS NULL"):
                     return Finding.passed("nothing of ours is on blue yet")
                 odd = self._unfollowed(session)
+                found = self._noted(self.blue, session)
+            if found is None:
+                with self.green.open("schema") as session:
+                    found = self._noted(self.green, session)
         except CutoverError as error:
             return Finding.blind(error.message)
+        if found is not None:
+            return found
         if odd:
             return Finding.failed(
                 f"made on blue after the preparation: {', '.join(odd[:5])}{' and more' if len(odd) > 5 else ''}",
-                "make it on green, too; repeat the runbook's commands of fence-kit-*, publication-*; ALTER SUBSCRIPTION "
-                "… REFRESH PUBLICATION on both sides (on blue WITH (copy_data = false)); then `invoke resume`",
+                f"make it on green, too; {NEW_TABLE}; then `invoke resume`",
             )
-        found = SameSchema(self.blue, self.green).look()
-        return Finding(found.verdict, f"DDL since the copy: {found.seen}", found.hint) if found.hint else found
+        same = SameSchema(self.blue, self.green).look()
+        return Finding(same.verdict, f"DDL since the copy: {same.seen}", same.hint) if same.hint else same
+
+    def _noted(self, database: Database, session: Session) -> Finding | None:
+        """What this side's event triggers have seen, or that they see nothing any more."""
+        if session.value(GUARD_WORD) == "partial":
+            return Finding.failed(
+                f"somebody has switched off the event triggers that note DDL on {database.label}",
+                "compare both sides (`invoke preflight`), then repeat the runbook's commands of ddl-guard-*",
+            )
+        noted = notes(session)
+        if not noted:
+            return None
+        other = self.green if database == self.blue else self.blue
+        more = f" and {len(noted) - NAMED} more (SELECT * FROM cutover.ddl)" if len(noted) > NAMED else ""
+        return Finding.failed(
+            f"DDL on {database.label} since the copy: {'; '.join(note.says for note in noted[:NAMED])}{more}",
+            f"make the same on {other.label}; {NEW_TABLE}; then {settle_shell(database, noted[-1])} and `invoke resume`",
+        )
 
     def _unfollowed(self, session: Session) -> list[str]:
         """Tables that are fenced or published on blue by nobody, although the preparation has been there."""
@@ -49,7 +80,9 @@ class SchemaHolds(Check):
         return unfenced or (["a table that is not published"] if session.value(PUBLISHED) == "incomplete" else [])
 
     def shell(self) -> str:
-        return f"{{ {SameSchema(self.blue, self.green).shell()} ; }} && {self.blue.ask(MISSING, '| (! grep .)')}"
+        noted = [database.ask(NOTED_BY_HAND, "| (! grep .)") for database in (self.blue, self.green)]
+        unfenced = self.blue.ask(MISSING, "| (! grep .)")
+        return "\n".join([f"(set -e\n{SameSchema(self.blue, self.green).shell()}", unfenced, *noted, ")"])
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,3 +146,14 @@ def tiny_on(pair: Pair, prefix: str) -> Pair:
         pair.programs,
         pair.crash,
     )
+
+
+def paste(pair: Pair, text: str) -> str:
+    """What a command of the runbook prints; fails with what it says when it fails."""
+    environ = {"PATH": f"{pair.programs}:{os.environ['PATH']}"}
+    environ |= {pair.side(side).variable: dsn for side, dsn in pair.dsns.items()}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

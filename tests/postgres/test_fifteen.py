@@ -1,7 +1,5 @@
 """PostgreSQL 15 on either side: one direction at a time, turned with the switch; nothing lost, nothing in a circle."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,14 @@ from moves import (
     walk,
     window,
 )
-from pairs import Pair, serving
+from pairs import Pair, paste, serving
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
 from cutover.core.plain import text
 from cutover.core.step import Step
 from cutover.postgres.baseline import Validated
+from cutover.postgres.ddl_guard import DdlGuard, notes
 from cutover.postgres.direction import WayBackNotReady, direction
 from cutover.postgres.invariants import FitsTheWindow, Follows
 from cutover.postgres.pair import DatabasePair
@@ -241,16 +240,6 @@ def test_a_slot_is_not_moved_over_what_the_serving_side_wrote(fifteen: Pair) -> 
         fifteen.sql("green", "ALTER SUBSCRIPTION cut_blue_green ENABLE")
 
 
-def paste(pair: Pair, text: str) -> str:
-    environ = {"PATH": f"{pair.programs}:{os.environ['PATH']}"}
-    environ |= {f"FIFTEEN_{side.upper()}_DSN": dsn for side, dsn in pair.dsns.items()}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 def test_the_commands_of_the_runbook_do_the_same(fifteen: Pair) -> None:
     steps: list[Step[Any]] = list(window(fifteen.blue, fifteen.green))
     drop_way_back(fifteen)
@@ -284,3 +273,20 @@ def test_the_copy_of_the_runbook_leaves_out_what_15_does_not_know(fifteen: Pair)
         paste(fifteen, command.shell())
     until(lambda: step.observe() == "following", 20.0, "the copy")
     caught_up(fifteen.blue, fifteen.green)
+
+
+def test_ddl_on_15_is_noted(fifteen: Pair) -> None:
+    step = DdlGuard(name="guard", database=fifteen.blue)
+    take(step)
+    try:
+        fifteen.sql("blue", "CREATE TABLE public.late (id serial PRIMARY KEY)")
+        fifteen.sql("blue", "CREATE INDEX CONCURRENTLY late_id ON public.late (id)")
+        fifteen.sql("blue", "DROP TABLE public.late")
+        with fifteen.blue.open("test") as blue:
+            assert [note.says.split(" of ")[0] for note in notes(blue)] == [
+                "CREATE TABLE",
+                "CREATE INDEX",
+                "DROP TABLE",
+            ]
+    finally:
+        take(step.inverse())

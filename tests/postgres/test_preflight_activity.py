@@ -115,6 +115,8 @@ def test_changes_of_a_table_without_equality_refuse(sides: Pair, checks: dict[st
 
 def test_a_role_that_may_not_do_it(sides: Pair) -> None:
     found = weak(sides, "shop")
+    watched = found["ddl-guard-blue"].look()
+    assert speaking(watched, "polling alone will notice DDL: role shop may not")["severity"] == "warns"
     privileges = found["privileges-blue"].look()
     assert privileges.verdict is Verdict.FAIL and "role shop is no superuser" in privileges.seen and privileges.hint
     fence = found["fence-privileges-blue"].look()
@@ -148,5 +150,9 @@ def test_rds_is_recognised_and_judged_by_its_own_roles(sides: Pair, checks: dict
         assert {"rds_superuser", "rds_replication"} <= set(re.findall(r"\w+", asked.look().seen))
         run(sides, "blue", asked.look().hint)
         assert asked.look().verdict is Verdict.PASS
+        assert (
+            speaking(weak(sides, "operator")["ddl-guard-blue"].look(), "event triggers will note")["severity"]
+            == "informs"
+        )
     finally:
         run(sides, "blue", "DROP ROLE rds_superuser; DROP ROLE rds_replication; DROP ROLE operator")

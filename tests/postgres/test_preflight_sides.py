@@ -40,7 +40,7 @@ def test_two_equal_sides_pass(checks: dict[str, DatabaseCheck]) -> None:
     spoken = {name for name, f in found.items() if f.data["remarks"]}
     # Other tests of these servers may have left an origin or a session; nothing else speaks.
     shared = {"clients-blue", "subscriptions-blue", "subscriptions-green", "transactions-blue", "transactions-green"}
-    assert spoken - shared == {"cache-green", "wal-blue", "wal-green"}
+    assert spoken - shared == {"cache-green", "wal-blue", "wal-green", "ddl-guard-blue", "ddl-guard-green"}
     assert all(f.data["wanted"] for f in found.values())
     assert all(check.why() and check.shell().strip() for check in checks.values())
 

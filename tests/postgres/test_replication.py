@@ -1,12 +1,10 @@
 """Publications and subscriptions: by the program and by the runbook's commands; and the checks that look at them."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from moves import caught_up, forward, kits, planted, publications, reverse, take, until
-from pairs import Pair
+from pairs import Pair, paste
 
 from cutover.core.gate import Verdict
 from cutover.core.step import Step
@@ -28,19 +26,6 @@ def bare(tiny: Pair) -> Iterator[Pair]:
 def steps(pair: Pair) -> list[Step[str]]:
     blue, green = pair.blue, pair.green
     return [*kits(blue, green), *publications(blue, green), forward(blue, green), reverse(blue, green)]
-
-
-def paste(pair: Pair, text: str) -> str:
-    environ = {
-        "PATH": f"{pair.programs}:{os.environ['PATH']}",
-        "TINY_BLUE_DSN": pair.dsns["blue"],
-        "TINY_GREEN_DSN": pair.dsns["green"],
-    }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_commands_of_the_runbook_do_what_the_steps_do(bare: Pair) -> None:

@@ -111,6 +111,10 @@ def _effects(database: Database) -> Iterator[Named]:
             severity=WARNS,
         ),
     )
+    yield (
+        "ddl-guard",
+        SideQuestion(database, "DDL guard", effects.DDL_GUARD, "a role that may make event triggers", severity=WARNS),
+    )
 
 
 def _others(database: Database) -> Iterator[Named]:

@@ -21,3 +21,13 @@ EVENT_TRIGGERS = """SELECT format('event trigger %s (%s)', evtname, evtevent), f
   FROM pg_event_trigger e WHERE evtenabled <> 'D' AND evtname !~ '^(cut_|cutover)'
    AND NOT EXISTS (SELECT FROM pg_depend d
          WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e') ORDER BY 1"""
+
+# Rows cost it nothing. RDS lets whoever has rds_superuser make event triggers; untested there.
+DDL_GUARD = """SELECT CASE WHEN may THEN 'event triggers will note DDL' ELSE
+         format('polling alone will notice DDL: role %s may not make event triggers', current_user) END,
+       CASE WHEN NOT may THEN CASE WHEN managed THEN format('GRANT rds_superuser TO %I;', current_user)
+                                   ELSE 'connect as a superuser' END END,
+       CASE WHEN may THEN 'informs' ELSE 'warns' END
+  FROM (SELECT rolsuper OR coalesce(pg_has_role(current_user, managed, 'MEMBER'), false) AS may, managed IS NOT NULL AS managed
+          FROM pg_roles r LEFT JOIN (SELECT oid AS managed FROM pg_roles WHERE rolname = 'rds_superuser') m ON true
+         WHERE rolname = current_user) x"""
