@@ -63,6 +63,8 @@ class Database(Section):
     """The longest time that the first copy may take."""
     lag_limit_bytes: Annotated[int, whole(0, 1_000_000_000_000)] = 1_000_000
     """Replication lag above which the window is not entered."""
+    longest_transaction: Wait = 2.0
+    """Age of a transaction that has written above which the window is not entered; preflight refuses at thirty times this."""
     wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
     """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
     validation: Validation = Validation()

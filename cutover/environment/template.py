@@ -47,6 +47,7 @@ database:                       # several databases that switch in one window: s
   # green_from_blue: env:…
   # copy_timeout: 6h
   # lag_limit_bytes: 1000000    # more than this, and the window is not entered
+  # longest_transaction: 2s     # an older one that has written, and the window is not entered
   # wal_limit_bytes: 20000000000    # WAL that a slot may keep before the plan stops; well below the free disk
   # fence:
   #   dead_man: 10s             # if the tool dies inside the fence, blue has its writes back after this

@@ -64,9 +64,11 @@ def directions(pair: DatabasePair, name: str, before: str, after: str) -> Direct
 
 def fits_the_window(means: Means) -> Gate:
     """The window is opened only when catching up is sure to fit, for every database at the same time."""
-    checks: list[tuple[str, Check]] = [
-        (pair.name, FitsTheWindow(pair.blue, pair.green, means.words(pair).lag_limit_bytes)) for pair in means.pairs
-    ]
+    checks: list[tuple[str, Check]] = []
+    for pair in means.pairs:
+        words = means.words(pair)
+        fits = FitsTheWindow(pair.blue, pair.green, words.lag_limit_bytes, words.longest_transaction)
+        checks.append((pair.name, fits))
     return Gate(name="fits-the-window", check=all_of(checks), deadline=means.environment.window.budget / 2)
 
 

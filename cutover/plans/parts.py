@@ -39,7 +39,8 @@ class Parts:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = []
         for pair in self.means.pairs:
-            checks += [(pair.named(name), check) for name, check in preflight(pair.blue, pair.green)]
+            limit = self.means.words(pair).longest_transaction
+            checks += [(pair.named(name), check) for name, check in preflight(pair.blue, pair.green, limit=limit)]
             if pair.pool is not None:
                 checks.append((pair.named("pgbouncer"), PoolReady(pair.pool)))
         if question := self.means.environment.ledger_keys:
@@ -67,8 +68,7 @@ class Parts:
             return document(aws, balancers, records)
 
         file = f"{environment.name}/record-of-blue.json"
-        below = "" if environment.world is None else "world/"
-        shown = "${CUTOVER_HOME:-.cutover}/" + below + file
+        shown = "${CUTOVER_HOME:-.cutover}/" + ("" if environment.world is None else "world/") + file
         path = self.means.state_dir / file
         blues = tuple(pair.blue for pair in self.means.pairs)
         return Recorded(name="record-of-blue", path=path, shown=shown, blues=blues, traffic=traffic)

@@ -13,7 +13,7 @@ from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import read_sides, sides_shell
 
 ROUND_TRIP = 0.250  # seconds; a marker that takes longer says that catching up would not fit the pause
-LONG_TRANSACTION = 2.0
+LONG_TRANSACTION = 2.0  # seconds; the fence waits for the locks of whoever has written
 ADVANCE_WITHIN = 60.0  # seconds; it reads all WAL since the last time
 
 BUSY = """SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
@@ -75,6 +75,8 @@ class FitsTheWindow(Check):
     source: Database
     target: Database
     lag_limit_bytes: int
+    longest_transaction: float = LONG_TRANSACTION
+    """Seconds: an older transaction that has written, on either side, keeps the window shut."""
 
     def look(self) -> Finding:
         try:
@@ -96,7 +98,7 @@ class FitsTheWindow(Check):
         if lag > self.lag_limit_bytes:
             return Finding.not_yet(f"{lag} bytes behind, limit {self.lag_limit_bytes}")
         for session in (source, target):
-            busy = session.rows(BUSY, [LONG_TRANSACTION])
+            busy = session.rows(BUSY, [self.longest_transaction])
             if busy:
                 return Finding.not_yet(f"{session.label}: {busy[0][0]}", "wait for it, or end it")
         way_back = reverse_slot(source, target)
@@ -128,7 +130,7 @@ class FitsTheWindow(Check):
         )
 
     def shell(self) -> str:
-        limit, busy = self.lag_limit_bytes, BUSY % LONG_TRANSACTION
+        limit, busy = self.lag_limit_bytes, BUSY % self.longest_transaction
         return f"""(set -euo pipefail
 lag=$({self.source.ask(self._lag_question())})
 echo "${{lag:-nobody follows, ?}} bytes behind, at most {limit}"

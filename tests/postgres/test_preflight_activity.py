@@ -37,7 +37,7 @@ def test_an_open_transaction_warns_and_refuses_past_the_limit(sides: Pair, check
         remark = speaking(now.look(), f"pid {pid} (postgres, shop 1.4")
         assert "idle in transaction" in remark["seen"] and "has written" in remark["seen"]
         assert remark["severity"] == "warns" and remark["mend"] == f"SELECT pg_terminate_backend({pid});"
-        strict = dict(preflight(sides.blue, sides.green, longest_transaction=-1))["transactions-blue"]
+        strict = dict(preflight(sides.blue, sides.green, limit=-1))["transactions-blue"]
         assert isinstance(strict, SideQuestion)
         strict = replace(strict, sql=strict.sql.replace("interval '5 s'", "interval '0 s'"))
         found = strict.look()

@@ -17,15 +17,19 @@ from cutover.postgres.session import Database
 
 __all__ = ["LONGEST_TRANSACTION", "DatabaseCheck", "SameSchema", "Severity", "look_together", "preflight"]
 
-LONGEST_TRANSACTION = 60.0  # seconds; making a slot waits for every transaction that has written
+LONGEST_TRANSACTION = 2.0  # seconds, of the window
+PATIENCE = 30  # how many times longer a transaction may be now; making a slot waits for every one that has written
 
 Named = tuple[str, DatabaseCheck]
 
 
 def preflight(
-    blue: Database, green: Database, *, longest_transaction: float = LONGEST_TRANSACTION
+    blue: Database, green: Database, *, limit: float = LONGEST_TRANSACTION
 ) -> Sequence[tuple[str, DatabaseCheck]]:
-    """Every check of the databases, each with a name that ends with the side it asks, if it asks one side only."""
+    """Every check of the databases, each with a name that ends with the side it asks, if it asks one side only.
+
+    `limit` is the age in seconds above which a transaction that has written keeps the window shut.
+    """
     checks: list[Named] = []
     for database in (blue, green):
         of_side = [
@@ -34,7 +38,7 @@ def preflight(
             *_tables(database),
             *_effects(database),
             *_others(database),
-            *_activity(database, longest_transaction),
+            *_activity(database, PATIENCE * limit),
             *_rights(database),
         ]
         checks += [(f"{name}-{database.side}", check) for name, check in of_side]
