@@ -1,11 +1,12 @@
 """Which keys were changed lately, decoded from a temporary replication slot of our own: no table has to be read for it."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cutover.core.errors import CutoverError
 from cutover.postgres.comparable import Table
+from cutover.postgres.pgoutput import relation, tuples
 from cutover.postgres.replication import PUBLICATION
 from cutover.postgres.session import QueryFailed, Session
 from cutover.postgres.suspects import Key
@@ -82,15 +83,15 @@ class ChangeFeed:
     def _take(self, message: bytes, found: Changed) -> None:
         kind = message[:1]
         if kind == b"R":
-            oid, names = _relation(message)
-            self._relations[oid] = names
+            seen = relation(message)
+            self._relations[seen.oid] = seen.columns
         elif kind in (b"I", b"U", b"D"):
             (oid,) = struct.unpack_from("!I", message, 1)
             table = self._leaves.get(oid)
             if table is None:
                 return
             names = self._relations[oid]
-            for part, values in _tuples(message, 5):
+            for part, values in tuples(message):
                 key = _key(table, dict(zip(names, values, strict=True)))
                 if key is not None:
                     found.keys.setdefault(table.name, set()).add(key)
@@ -106,36 +107,3 @@ class ChangeFeed:
 def _key(table: Table, values: Mapping[str, str | None]) -> Key | None:
     key = [values.get(name) for name in table.key]
     return tuple(part for part in key if part is not None) if table.key and None not in key else None
-
-
-def _relation(message: bytes) -> tuple[int, list[str]]:
-    """The table's oid and the names of its columns, in the order in which values follow."""
-    (oid,) = struct.unpack_from("!I", message, 1)
-    at = message.index(b"\0", message.index(b"\0", 5) + 1) + 2  # past schema, name and replica identity
-    (count,) = struct.unpack_from("!H", message, at)
-    at += 2
-    names = []
-    for _ in range(count):
-        end = message.index(b"\0", at + 1)
-        names.append(message[at + 1 : end].decode())
-        at = end + 9
-    return oid, names
-
-
-def _tuples(message: bytes, at: int) -> Iterator[tuple[bytes, list[str | None]]]:
-    """The old (K or O) and new (N) rows of one change; None for a null, and for a value that was not sent."""
-    while at < len(message):
-        part = message[at : at + 1]
-        (count,) = struct.unpack_from("!H", message, at + 1)
-        at += 3
-        values: list[str | None] = []
-        for _ in range(count):
-            kind = message[at : at + 1]
-            at += 1
-            if kind in b"nu":
-                values.append(None)
-                continue
-            (length,) = struct.unpack_from("!I", message, at)
-            values.append(message[at + 4 : at + 4 + length].decode())
-            at += 4 + length
-        yield part, values

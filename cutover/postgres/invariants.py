@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from cutover.core.clock import Deadline
-from cutover.core.errors import CutoverError, Unreachable
+from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
+from cutover.postgres.conflict import conflict
 from cutover.postgres.direction import WayBackNotReady, reverse_slot
 from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
 from cutover.postgres.pair import DatabasePair
@@ -27,13 +28,14 @@ UNION ALL SELECT format('vacuum of %%s', relid::regclass) FROM pg_stat_progress_
 UNION ALL SELECT format('%%s on %%s', command, relid::regclass) FROM pg_stat_progress_create_index
  WHERE datname = current_database()"""
 
-TROUBLE = """SELECT CASE
+NO_WORKER = "its apply worker does not run (see the server log of this side)"
+TROUBLE = f"""SELECT CASE
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s) THEN 'subscription %(plain)s does not exist'
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s AND subenabled) THEN 'disabled'
   WHEN EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
                 WHERE s.subname = %(name)s AND r.srsubstate <> 'r') THEN 'still copying'
   WHEN NOT EXISTS (SELECT FROM pg_stat_subscription WHERE subname = %(name)s AND relid IS NULL AND pid IS NOT NULL)
-    THEN 'its apply worker does not run (see the server log of this side)' END"""
+    THEN '{NO_WORKER}' END"""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,14 @@ class FitsTheWindow(Check):
                 return self._look(source, target)
         except NotCaughtUp as error:
             return Finding.not_yet(error.message)
-        except Unreachable as error:
+        except CutoverError as error:
             return Finding.blind(error.message)
 
     def _look(self, source: Session, target: Session) -> Finding:
         name = subscription_name(source, target)
         trouble = replication_trouble(target, name)
         if trouble:
-            return Finding.not_yet(f"{name} on {target.label}: {trouble}")
+            return _troubled(source, target, name, trouble)
         lag = source.value(self._lag_question())
         if lag is None:
             return Finding.not_yet(f"{name} is not connected to {source.label}")
@@ -159,7 +161,7 @@ class Follows(Check):
             with self.source.open("follows") as source, self.target.open("follows") as target:
                 trouble = replication_trouble(target, name)
                 if trouble:
-                    return Finding.not_yet(f"{name} on {target.label}: {trouble}")
+                    return _troubled(source, target, name, trouble)
                 seconds = await_marker(target, write_marker(source), Deadline.after(5.0))
         except NotCaughtUp as error:
             return Finding.not_yet(error.message)
@@ -169,6 +171,16 @@ class Follows(Check):
 
     def shell(self) -> str:
         return marker_shell(self.source, self.target)
+
+
+def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
+    """The trouble, and where the worker does not run also what it stumbles over."""
+    found = conflict(source, target) if trouble == NO_WORKER else None
+    if found is None:
+        return Finding.not_yet(f"{name} on {target.label}: {trouble}")
+    return Finding.not_yet(
+        f"{name} on {target.label}: {found.seen}", f"{found.mend.rstrip(';')}; it goes on by itself within 5 s"
+    )
 
 
 def replication_trouble(session: Session, name: str) -> str | None:
