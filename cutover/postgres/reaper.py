@@ -60,8 +60,8 @@ class Reaper:
                 self.prepared = True
                 self._session.run("SELECT pg_cancel_backend(%s)", [self._pid])
                 return
-            # Ending an apply worker would cost 5 s (wal_retrieve_retry_interval) inside the pause.
-            if backend == "logical replication worker" or application.startswith("cutover"):
+            # Ending an apply worker would cost 5 s (wal_retrieve_retry_interval) inside the pause; 17 and newer name its kind, too.
+            if backend.startswith("logical replication") or application.startswith("cutover"):
                 continue
             age = now - self._first_seen.setdefault(pid, now)
             if age >= TERMINATE_AFTER or state.startswith("idle in transaction"):

@@ -72,7 +72,7 @@ case "$found" in
     # The reaper ends whoever stands between us and the locks.
     ( while kill -0 $$ 2>/dev/null && sleep 0.05; do  # $$ is this script: a reaper must not outlive it
         on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
-                     WHERE a.backend_type <> 'logical replication worker'" >/dev/null || true
+                     WHERE a.backend_type NOT LIKE 'logical replication%'" >/dev/null || true
       done ) & reaper=$!
     trap 'leave; kill $reaper 2>/dev/null || true; let_go' EXIT
     say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '${LOCK}ms'; SET LOCAL deadlock_timeout = '20s';

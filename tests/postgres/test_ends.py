@@ -171,7 +171,7 @@ def test_a_conflicting_row_is_named_with_what_mends_it(prepared: Pair) -> None:
         prepared.sql("blue", "INSERT INTO public.queue VALUES (-7, 'there')")
         fits = FitsTheWindow(prepared.blue, prepared.green, PLENTY)
         for check in (Follows(prepared.blue, prepared.green), fits):
-            found = until(stumbles(check.look), 30.0, "the conflict")
+            found = stumbled(check.look)
             assert found.verdict is Verdict.INSUFFICIENT
             assert "green has a row already that public.queue of the other side brings: id = '-7'" in found.seen
     mend = found.hint.split("on green: ")[1].split(" it goes on")[0]
@@ -190,7 +190,7 @@ def test_a_column_that_green_lacks_is_named(prepared: Pair) -> None:
     prepared.sql("blue", "ALTER TABLE public.queue ADD COLUMN later int")
     try:
         prepared.sql("blue", "INSERT INTO public.queue VALUES (-8, 'wider', 1)")
-        found = until(stumbles(Follows(prepared.blue, prepared.green).look), 30.0, "the missing column")
+        found = stumbled(Follows(prepared.blue, prepared.green).look)
         assert (
             "public.queue.later is missing on green" in found.seen and "add public.queue.later on green" in found.hint
         )
@@ -204,12 +204,20 @@ def test_a_column_that_green_lacks_is_named(prepared: Pair) -> None:
         prepared.sql(side, "ALTER TABLE public.queue DROP COLUMN later")
 
 
-def stumbles(look: Callable[[], Finding]) -> Callable[[], Finding | None]:
-    def asked() -> Finding | None:
-        found = look()
-        return found if found.hint.endswith("by itself within 5 s") else None
+def stumbled(look: Callable[[], Finding]) -> Finding:
+    """What the check says once the worker has stumbled; a worker that is just trying again runs for a moment."""
+    return told(look, lambda found: found.hint.endswith("by itself within 5 s"), "what the worker stumbles over")
 
-    return asked
+
+def told(look: Callable[[], Finding], wanted: Callable[[Finding], bool], what: str) -> Finding:
+    seen: list[Finding] = []
+
+    def asked() -> bool:
+        seen.append(look())
+        return wanted(seen[-1])
+
+    until(asked, 30.0, what)
+    return seen[-1]
 
 
 # --- slots ----------------------------------------------------------------------------------------------------------
@@ -247,11 +255,8 @@ def test_a_refused_question_is_blind(prepared: Pair) -> None:
     weak = replace(prepared.blue, resolve=lambda: dsn)
     prepared.sql("blue", "GRANT pg_monitor TO shop")  # it sees how far green is, and may not write a marker
     try:
-        found = until(lambda: not_waiting(FitsTheWindow(weak, prepared.green, PLENTY).look()), 20.0, "a quiet moment")
+        check = FitsTheWindow(weak, prepared.green, PLENTY)
+        found = told(check.look, lambda found: found.verdict is not Verdict.INSUFFICIENT, "a quiet moment")
     finally:
         prepared.sql("blue", "REVOKE pg_monitor FROM shop")
     assert found.verdict is Verdict.BLIND and "permission denied" in found.seen
-
-
-def not_waiting(found: Finding) -> Finding | None:
-    return None if found.verdict is Verdict.INSUFFICIENT else found
