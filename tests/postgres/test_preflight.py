@@ -128,6 +128,47 @@ SAME = [
          after="ALTER SEQUENCE app.invoice OWNER TO shop"),
     Case("trigger-definitions", "green", "DROP TRIGGER touched ON app.orders", "app.orders touched is missing on green", "warns"),
     Case("policies", "green", "ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY", "app.orders is only on green", "warns"),
+    Case("trigger-definitions", "green", "ALTER TABLE app.orders DISABLE TRIGGER touched", "app.orders touched is ", "warns"),
+    Case("policies", "blue", "CREATE POLICY own ON app.orders FOR SELECT USING (price > 1)",
+         "app.orders own is missing on green", "warns", mends="green", after="DROP POLICY own ON app.orders"),
+    Case("policies", "green", "CREATE POLICY own ON app.orders FOR SELECT USING (price > 1)", "app.orders own is only on green",
+         "warns"),
+    Case("statistics-objects", "blue", "CREATE STATISTICS app.related (dependencies) ON code, mail FROM app.orders",
+         "app.related is missing on green", "warns", mends="green", after="DROP STATISTICS app.related"),
+    Case("storage", "blue", "ALTER TABLE app.lines SET (fillfactor = 70, toast.autovacuum_enabled = off)",
+         "app.lines is USING heap fillfactor=70 toast.autovacuum_enabled=off on blue", "informs", mends="green",
+         after="ALTER TABLE app.lines RESET (fillfactor, toast.autovacuum_enabled)"),
+    Case("storage", "green", "ALTER INDEX app.orders_mail SET (fillfactor = 70)", "app.orders_mail is USING btree on blue", "informs",
+         "ALTER INDEX app.orders_mail RESET (fillfactor)"),
+    Case("storage", "blue", "ALTER TABLE app.orders ALTER code SET STORAGE EXTERNAL; ALTER TABLE app.orders ALTER code SET STATISTICS 500; "
+         "ALTER TABLE app.orders ALTER code SET COMPRESSION pglz; ALTER TABLE app.orders ALTER code SET (n_distinct = 7)",
+         "app.orders.code is STORAGE EXTERNAL, COMPRESSION pglz, STATISTICS 500, n_distinct=7 on blue", "informs", mends="green",
+         after="ALTER TABLE app.orders ALTER code SET STORAGE EXTENDED; ALTER TABLE app.orders ALTER code SET STATISTICS -1; "
+         "ALTER TABLE app.orders ALTER code SET COMPRESSION default; ALTER TABLE app.orders ALTER code RESET (n_distinct)"),
+    Case("comments", "blue", "COMMENT ON COLUMN app.orders.code IS 'as the shop''s people call it'",
+         "COLUMN app.orders.code is missing on green", "informs", mends="green", after="COMMENT ON COLUMN app.orders.code IS NULL"),
+    Case("comments", "green", "COMMENT ON TABLE app.orders IS 'here'", "TABLE app.orders is only on green", "informs"),
+    Case("default-privileges", "blue", "ALTER DEFAULT PRIVILEGES FOR ROLE shop IN SCHEMA app GRANT SELECT ON TABLES TO PUBLIC",
+         "TABLES of shop IN SCHEMA app for PUBLIC is missing on green", "warns", mends="green",
+         after="ALTER DEFAULT PRIVILEGES FOR ROLE shop IN SCHEMA app REVOKE SELECT ON TABLES FROM PUBLIC"),
+    Case("operators", "blue", "CREATE FUNCTION app.same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT $1 = $2'; "
+         "CREATE OPERATOR app.=== (FUNCTION = app.same, LEFTARG = text, RIGHTARG = text)",
+         "OPERATOR app.=== (text, text) is missing on green", mend="DROP FUNCTION app.same(text, text) CASCADE"),
+    Case("functions", "blue", "CREATE AGGREGATE app.total(int) (SFUNC = int4pl, STYPE = int)", "app.total(integer) is missing on green",
+         mend="DROP AGGREGATE app.total(int)"),
+    Case("functions", "blue", "CREATE PROCEDURE app.nothing() LANGUAGE sql AS 'SELECT 1'", "app.nothing() is missing on green",
+         mend="DROP PROCEDURE app.nothing()"),
+    Case("casts", "blue", "CREATE CAST (app.state AS varchar) WITH INOUT AS ASSIGNMENT",
+         "cast app.state AS character varying is missing on green", mends="green", after="DROP CAST (app.state AS varchar)"),
+    Case("collation-definitions", "blue", "CREATE COLLATION app.other (locale = 'C.UTF-8')", "app.other is missing on green",
+         mends="green", after="DROP COLLATION app.other"),
+    Case("text-search", "blue", "CREATE TEXT SEARCH CONFIGURATION app.plain (COPY = pg_catalog.simple)",
+         "text search configuration app.plain is missing on green", mend="DROP TEXT SEARCH CONFIGURATION app.plain"),
+    Case("foreign-servers", "blue", "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w",
+         "SERVER far is missing on green", "warns", "DROP FOREIGN DATA WRAPPER w CASCADE"),
+    Case("event-trigger-definitions", "green", "CREATE FUNCTION app.ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
+         "CREATE EVENT TRIGGER watch_ddl ON sql_drop EXECUTE FUNCTION app.ddl()", "watch_ddl is only on green", "warns",
+         after="DROP FUNCTION app.ddl()"),
     Case("roles", "blue", "CREATE ROLE reader; GRANT SELECT ON app.lines TO reader", "role reader is missing on green",
          mends="green"),
     Case("owners", "green", "ALTER TABLE app.lines OWNER TO postgres", "relation app.lines is shop on blue, postgres on green", "warns"),
@@ -172,7 +213,7 @@ def test_found_and_mended(sides: Pair, checks: dict[str, DatabaseCheck], case: C
 def test_every_question_of_one_side_and_every_comparison_has_a_case(checks: dict[str, DatabaseCheck]) -> None:
     """What is not planted here is in the two files of tests beside this one."""
     beside = {"version", "settings", "lock-table", "row-security", "prepared", "transactions", "maintenance", "privileges",
-              "fence-privileges", "clients", "statistics", "cache", "wal", "ddl-guard", "majors", "room", "clocks", "encoding"}  # fmt: skip
+              "fence-privileges", "clients", "statistics", "cache", "wal", "ddl-guard", "collation-versions", "majors", "room", "clocks", "encoding"}  # fmt: skip
     without_side = {name.removesuffix("-blue").removesuffix("-green") for name in checks}
     planted = {case.check.removesuffix("-blue").removesuffix("-green") for case in [*SIDES, *SAME]}
     assert without_side == planted | beside

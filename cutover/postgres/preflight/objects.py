@@ -9,7 +9,7 @@ from cutover.postgres.preflight.question import APP_SCHEMA
 from cutover.postgres.sides import FENCE
 
 
-def _not_of_extension(catalog: str, oid: str) -> str:
+def not_of_extension(catalog: str, oid: str) -> str:
     return (
         f"NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid} "
         "AND e.deptype = 'e')"
@@ -17,9 +17,9 @@ def _not_of_extension(catalog: str, oid: str) -> str:
 
 
 SCHEMAS = f"""SELECT format('%I', nspname), 'schema', format('CREATE SCHEMA %I;', nspname), NULL, NULL, NULL
-  FROM pg_namespace n WHERE {APP_SCHEMA} AND {_not_of_extension("pg_namespace", "n.oid")}"""
+  FROM pg_namespace n WHERE {APP_SCHEMA} AND {not_of_extension("pg_namespace", "n.oid")}"""
 
-_TABLES = f"""(SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind, c.relpersistence, c.relispartition,
+TABLE_LIST = f"""(SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind, c.relpersistence, c.relispartition,
          c.relrowsecurity, c.relforcerowsecurity, c.relpartbound
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {APP_SCHEMA})"""
@@ -27,14 +27,14 @@ _TABLES = f"""(SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.re
 TABLES = f"""SELECT name, CASE relpersistence WHEN 'u' THEN 'unlogged ' ELSE '' END ||
          CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'foreign table' END,
        format('pg_dump --schema-only --no-publications --no-subscriptions --table=%L', name), NULL, NULL, NULL
-  FROM {_TABLES} t"""
+  FROM {TABLE_LIST} t"""
 
 # Leaves are published, and rows go from leaf to leaf: both sides need the same leaves with the same bounds.
 PARTITIONS = f"""SELECT t.name, concat_ws(' ', 'PARTITION OF ' || (SELECT format('%I.%I', n.nspname, p.relname)
          FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent JOIN pg_namespace n ON n.oid = p.relnamespace
         WHERE h.inhrelid = t.oid) || ' ' || pg_get_expr(t.relpartbound, t.oid),
        'PARTITION BY ' || pg_get_partkeydef(t.oid)), NULL, NULL, NULL, t.name
-  FROM {_TABLES} t WHERE t.relispartition OR t.relkind = 'p'"""
+  FROM {TABLE_LIST} t WHERE t.relispartition OR t.relkind = 'p'"""
 
 _COLUMNS = f"""(SELECT t.name AS tbl, t.oid AS relid, format('%I', a.attname) AS col, a.attnotnull, a.attgenerated,
          a.attnum, format_type(a.atttypid, a.atttypmod)
@@ -42,7 +42,7 @@ _COLUMNS = f"""(SELECT t.name AS tbl, t.oid AS relid, format('%I', a.attname) AS
                    FROM pg_collation l WHERE l.oid = a.attcollation) ELSE '' END AS type,
          CASE WHEN t.relispartition THEN '' ELSE a.attidentity::text END AS identity,
          pg_get_expr(d.adbin, d.adrelid) AS expression
-    FROM {_TABLES} t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    FROM {TABLE_LIST} t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type y ON y.oid = a.atttypid
     LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum)"""
 
@@ -69,7 +69,7 @@ def _constraints(kinds: str) -> str:
        format('ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s;', tbl, name, name, definition),
        format('ALTER TABLE %s DROP CONSTRAINT %s;', tbl, name), tbl
   FROM (SELECT t.name AS tbl, format('%I', o.conname) AS name, pg_get_constraintdef(o.oid) AS definition
-          FROM {_TABLES} t JOIN pg_constraint o ON o.conrelid = t.oid
+          FROM {TABLE_LIST} t JOIN pg_constraint o ON o.conrelid = t.oid
          WHERE o.contype IN ({kinds}) AND o.conparentid = 0 AND o.conislocal) x"""
 
 
@@ -97,7 +97,7 @@ VIEWS = f"""SELECT name, concat_ws(' ', what, array_to_string(reloptions, ', '),
                CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS what
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't' AND {APP_SCHEMA}
-           AND {_not_of_extension("pg_class", "c.oid")}) x"""
+           AND {not_of_extension("pg_class", "c.oid")}) x"""
 
 # A body may be long: its hash is compared, and the server writes it when it is wanted.
 FUNCTIONS = f"""SELECT name, what || ' ' || md5(definition), show, show, format('DROP ROUTINE %s;', name), NULL
@@ -112,7 +112,7 @@ FUNCTIONS = f"""SELECT name, what || ' ' || md5(definition), show, show, format(
                       format_type(aggtranstype, NULL)) FROM pg_aggregate g WHERE g.aggfnoid = p.oid)
                     ELSE pg_get_functiondef(p.oid) END AS definition
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE {APP_SCHEMA} AND {_not_of_extension("pg_proc", "p.oid")}) y) x"""
+         WHERE {APP_SCHEMA} AND {not_of_extension("pg_proc", "p.oid")}) y) x"""
 
 TYPES = f"""SELECT name, definition, CASE kind WHEN 'd' THEN format('CREATE DOMAIN %s AS %s;', name, definition)
             ELSE format('CREATE TYPE %s AS %s;', name, definition) END, change, format('DROP TYPE %s;', name), NULL
@@ -130,7 +130,7 @@ TYPES = f"""SELECT name, definition, CASE kind WHEN 'd' THEN format('CREATE DOMA
         (SELECT string_agg(format('ALTER TYPE %I.%I ADD VALUE IF NOT EXISTS %L;', n.nspname, y.typname, enumlabel), ' '
                   ORDER BY enumsortorder) FROM pg_enum l WHERE l.enumtypid = y.oid) AS change
           FROM pg_type y JOIN pg_namespace n ON n.oid = y.typnamespace
-         WHERE {APP_SCHEMA} AND {_not_of_extension("pg_type", "y.oid")} AND (y.typtype IN ('e', 'd', 'r')
+         WHERE {APP_SCHEMA} AND {not_of_extension("pg_type", "y.oid")} AND (y.typtype IN ('e', 'd', 'r')
             OR y.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = y.typrelid AND c.relkind = 'c'))) x"""
 
 SEQUENCES = f"""SELECT name, concat_ws(' ', options, 'OWNED BY', coalesce(owner, 'NONE')),
@@ -146,22 +146,30 @@ SEQUENCES = f"""SELECT name, concat_ws(' ', options, 'OWNED BY', coalesce(owner,
           FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
                AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-         WHERE c.relpersistence <> 't' AND {APP_SCHEMA} AND {_not_of_extension("pg_class", "c.oid")}) x"""
+         WHERE c.relpersistence <> 't' AND {APP_SCHEMA} AND {not_of_extension("pg_class", "c.oid")}) x"""
 
-TRIGGERS = f"""SELECT format('%s %I', t.name, g.tgname), format('%s (%s)', pg_get_triggerdef(g.oid), CASE g.tgenabled
-         WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'A' THEN 'always' ELSE 'replica' END),
-       pg_get_triggerdef(g.oid) || ';', NULL, format('DROP TRIGGER %I ON %s;', g.tgname, t.name), t.name
-  FROM {_TABLES} t JOIN pg_trigger g ON g.tgrelid = t.oid
- WHERE NOT g.tgisinternal AND g.tgname <> '{FENCE}' AND coalesce(to_jsonb(g) ->> 'tgparentid', '0') = '0'
-UNION ALL SELECT format('%s %I', t.name, r.rulename), pg_get_ruledef(r.oid), pg_get_ruledef(r.oid), NULL,
-       format('DROP RULE %I ON %s;', r.rulename, t.name), t.name
-  FROM {_TABLES} t JOIN pg_rewrite r ON r.ev_class = t.oid"""
+_STATE = """CASE {state} WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END"""
+TRIGGERS = f"""SELECT format('%s %I', tbl, tgname), format('%s (%s)', definition, lower(state)), concat(definition, ';', again),
+       concat(format('DROP TRIGGER %I ON %s; %s;', tgname, tbl, definition), again), format('DROP TRIGGER %I ON %s;', tgname, tbl), tbl
+  FROM (SELECT *, CASE WHEN state <> 'ENABLE' THEN format(' ALTER TABLE %s %s TRIGGER %I;', tbl, state, tgname) END AS again
+          FROM (SELECT t.name AS tbl, g.tgname, pg_get_triggerdef(g.oid) AS definition, {_STATE.format(state="g.tgenabled")} AS state
+                  FROM {TABLE_LIST} t JOIN pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgname <> '{FENCE}'
+                   AND coalesce(to_jsonb(g) ->> 'tgparentid', '0') = '0') y) x
+UNION ALL SELECT format('%s %I', t.name, r.rulename), format('%s (%s)', pg_get_ruledef(r.oid), lower({_STATE.format(state="r.ev_enabled")})),
+       pg_get_ruledef(r.oid), format('%s ALTER TABLE %s %s RULE %I;', replace(pg_get_ruledef(r.oid), 'CREATE RULE', 'CREATE OR REPLACE RULE'),
+              t.name, {_STATE.format(state="r.ev_enabled")}, r.rulename), format('DROP RULE %I ON %s;', r.rulename, t.name), t.name
+  FROM {TABLE_LIST} t JOIN pg_rewrite r ON r.ev_class = t.oid"""
 
-POLICIES = f"""SELECT format('%s %I', t.name, p.policyname), concat_ws(' ', p.permissive, p.cmd, array_to_string(p.roles, ', '),
-         'USING ' || p.qual, 'WITH CHECK ' || p.with_check), NULL, NULL,
-       format('DROP POLICY %I ON %s;', p.policyname, t.name), t.name
-  FROM pg_policies p JOIN {_TABLES} t ON t.name = format('%I.%I', p.schemaname, p.tablename)
+POLICIES = f"""SELECT format('%s %I', name, policyname), definition, format('CREATE POLICY %I ON %s %s;', policyname, name, definition),
+       format('DROP POLICY %I ON %s; CREATE POLICY %I ON %s %s;', policyname, name, policyname, name, definition),
+       format('DROP POLICY %I ON %s;', policyname, name), name
+  FROM (SELECT t.name, p.policyname, concat_ws(' ', 'AS', p.permissive, 'FOR', p.cmd, 'TO', (SELECT string_agg(
+                 CASE r WHEN 'public' THEN 'PUBLIC' ELSE quote_ident(r) END, ', ' ORDER BY r COLLATE "C") FROM unnest(p.roles) r),
+               'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')') AS definition
+          FROM pg_policies p JOIN {TABLE_LIST} t ON t.name = format('%I.%I', p.schemaname, p.tablename)) x
 UNION ALL SELECT t.name, 'row-level security' || CASE WHEN t.relforcerowsecurity THEN ', forced' ELSE '' END,
-       format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', t.name), NULL,
+       format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY%s;', t.name,
+              CASE WHEN t.relforcerowsecurity THEN ', FORCE ROW LEVEL SECURITY' END),
+       format('ALTER TABLE %s %sFORCE ROW LEVEL SECURITY;', t.name, CASE WHEN NOT t.relforcerowsecurity THEN 'NO ' END),
        format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', t.name), t.name
-  FROM {_TABLES} t WHERE t.relrowsecurity"""
+  FROM {TABLE_LIST} t WHERE t.relrowsecurity"""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cutover.postgres.preflight import databases, objects, roles
+from cutover.postgres.preflight import databases, details, objects, roles
 from cutover.postgres.preflight.compare import SameOnBoth
 from cutover.postgres.preflight.question import INFORMS, REFUSES, WARNS, DatabaseCheck, Severity
 from cutover.postgres.session import Database
@@ -66,3 +66,27 @@ def same_on_both(blue: Database, green: Database) -> Iterator[tuple[str, Databas
     )
     yield "owners", same("owners", roles.OWNERS, None, None, warn)
     yield "grants", same("grants", roles.GRANTS, warn, warn, warn)
+    yield "statistics-objects", same("extended statistics", details.STATISTICS, warn, note, warn)
+    yield (
+        "storage",
+        same("storage parameters", details.STORAGE, None, None, note, "ALTER … RESET (what green alone has)"),
+    )
+    yield "comments", same("comments", details.COMMENTS, note, note, note)
+    yield "default-privileges", same("default privileges", details.DEFAULT_PRIVILEGES, warn, warn, warn)
+    yield "operators", same("operators and operator classes", details.OPERATORS, no, note, warn)
+    yield "casts", same("casts", details.CASTS, no, warn, warn)
+    yield "collation-definitions", same("collations", details.COLLATIONS, no, note, warn)
+    yield (
+        "collation-versions",
+        same(
+            "versions of collations",
+            details.COLLATION_VERSIONS,
+            None,
+            None,
+            note,
+            "nothing, if no query needs the same order",
+        ),
+    )
+    yield "text-search", same("text search", details.TEXT_SEARCH, no, note, warn)
+    yield "foreign-servers", same("foreign servers and user mappings", details.FOREIGN, warn, note, warn)
+    yield "event-trigger-definitions", same("event triggers", details.EVENT_TRIGGERS, warn, warn, warn)
