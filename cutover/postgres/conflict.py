@@ -45,7 +45,7 @@ def conflict(source: Session, target: Session) -> Conflict | None:
     The worker says it only in its server's log, which is not to be had everywhere. Asked only when no worker runs: while
     this looks, a new one would not get its slot, and would be started again 5 s later.
     """
-    name = subscription_name(source.side, target.side)
+    name = subscription_name(source, target)
     with suppress(CutoverError):  # the worker may have started just now, and a word less is no harm
         applied = int(target.value(APPLIED, [name]) or 0)
         errors = target.value(ERRORS, [name])

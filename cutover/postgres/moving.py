@@ -10,6 +10,7 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.killpoint import reached
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
 from cutover.postgres.hands import Hands
 from cutover.postgres.pgbouncer import Pool
@@ -44,6 +45,9 @@ class Move:
     fence: Fence
     pool: Pool | None = None
     """PgBouncer, where clients come through it: they wait from just before the lock to just after the opening."""
+    refuses_ddl: bool = False
+    """Whether DDL on the source that nobody has settled stops the move. On the way back it must not: what would lose rows
+    there is a table without the fence, or rows that do not arrive, and both stop it anyway."""
 
 
 @dataclass
@@ -119,6 +123,9 @@ class Moving:
         self._last = time.monotonic()
         with Reaper(self.hands.reap_source, fence.pid) as reaper:
             fence.run(f"LOCK TABLE {self._tables} IN SHARE ROW EXCLUSIVE MODE", timeout=limit + 1)
+        # The locks stop DDL: what is not to be seen now did not happen before the fence.
+        if self.move.refuses_ddl and (odd := unseen_ddl(self.hands.look, self.hands.arrive)):
+            raise SwitchRefused(f"DDL on {self.move.source.label} that nobody has settled: {'; '.join(odd[:5])}")
         self._lap("lock")
         self.timings["ended_sessions"] = reaper.ended / 1000
 

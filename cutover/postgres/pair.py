@@ -42,7 +42,7 @@ class DatabasePair:
 
     def towards_green(self) -> Move:
         """The move of the writes from blue to green."""
-        return Move(self.blue, self.green, self.fence, self.pool)
+        return Move(self.blue, self.green, self.fence, self.pool, refuses_ddl=True)
 
     def towards_blue(self) -> Move:
         """The move of the writes from green to blue."""

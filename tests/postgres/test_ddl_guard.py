@@ -8,14 +8,18 @@ from pathlib import Path
 import psycopg
 import pytest
 from contract import holds
-from moves import blue_switch, forward, kits, publications, reverse, take, until
+from moves import PLAIN, blue_switch, forward, kits, publications, reverse, take, until
 from pairs import Pair, paste
 from psycopg import conninfo
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
 from cutover.postgres.ddl_guard import DdlGuard, notes, settle_shell, unseen_ddl
+from cutover.postgres.moving import SwitchRefused
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
+from cutover.postgres.sides import BEFORE, read_sides
+from cutover.postgres.switch import Switch
 from cutover.postgres.watching import SchemaHolds
 
 
@@ -297,3 +301,21 @@ def test_a_table_that_is_made_in_two_phases_is_told(watched: Pair) -> None:
                 assert unseen_ddl(fence, target) == ["a prepared transaction makes a table"]
         finally:
             maker.execute("ROLLBACK PREPARED 'making'")
+
+
+def test_the_switch_looks_once_more_and_the_way_back_does_not(follows: Pair) -> None:
+    """An index that somebody made on green must not keep the writes there."""
+    pair = DatabasePair(follows.blue, follows.green, PLAIN)
+    make, clear = "CREATE INDEX one_more ON things (t)", "DROP INDEX one_more"
+    by_shop(follows, make)
+    with pytest.raises(SwitchRefused, match="DDL on left that nobody has settled: CREATE INDEX"):
+        Switch((pair.towards_green(),)).run(Deadline.after(20.0))
+    assert read_sides(follows.blue, follows.green) == BEFORE
+    by_shop(follows, clear)
+    follows.sql("blue", "UPDATE cutover.ddl SET settled = now()")
+    Switch((pair.towards_green(),)).run(Deadline.after(20.0))
+    by_shop(follows, make, side="green")
+    Switch((pair.towards_blue(),)).run(Deadline.after(20.0))
+    assert read_sides(follows.blue, follows.green) == BEFORE
+    follows.sql("green", clear)
+    follows.sql("green", "UPDATE cutover.ddl SET settled = now()")
