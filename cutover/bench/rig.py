@@ -1,14 +1,9 @@
 """Two servers with the shop's rows, prepared as a plan prepares them, for one measurement."""
 
-import os
-import shutil
-import signal
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,7 +16,7 @@ from cutover.postgres.kit import FenceKit
 from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.session import Database
 from cutover.world import rows, servers
-from cutover.world.processes import Process
+from cutover.world.pair_of_servers import SIDES, PairOfServers, pair_of_servers
 
 PATIENCE = 600.0  # seconds for one step of the preparation
 
@@ -39,63 +34,43 @@ class Rig:
     dsns: dict[str, str]
     application: str
     versions: str
-    servers: dict[str, servers.Server]
-    _running: dict[str, Process]
+    pair: PairOfServers
+
+    @property
+    def servers(self) -> Mapping[str, servers.Server]:
+        return self.pair.servers
 
     def crash(self, side: str) -> None:
-        """Ends the server at once, with nothing of its memory written; `start` brings it back."""
-        server = self.servers[side]
-        os.kill(self._running[side].pid, signal.SIGQUIT)
-        end = time.monotonic() + PATIENCE
-        while (server.data / "postmaster.pid").exists():
-            if time.monotonic() > end:
-                raise RigBroken(f"{side} did not end")
-            time.sleep(0.01)
+        self.pair.crash(side)
 
     def start(self, side: str) -> None:
-        """Starts a server that crashed."""
-        self._running[side] = servers.start(self.servers[side])
+        self.pair.start(side)
 
 
 @contextmanager
-def rig(row_count: int, extra_tables: int) -> Iterator[Rig]:
-    """Blue open, green fenced, both following each other; everything is removed afterwards."""
-    scratch = Path(tempfile.mkdtemp(prefix="cutover-bench-"))
-    scratch.chmod(0o755)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        account = servers.unprivileged()
-        programs = servers.binaries(scratch, account)
-        dsns: dict[str, str] = {}
-        made_servers: dict[str, servers.Server] = {}
-        running: dict[str, Process] = {}
-        for side in ("blue", "green"):
-            log = scratch / f"{side}.log"
-            # A thousand tables are locked in one transaction.
-            more = {"max_locks_per_transaction": str(64 + extra_tables // 20)}
-            server = servers.create(side, scratch=scratch, log=log, account=account, programs=programs, extra=more)
-            made_servers[side], running[side] = server, servers.start(server)
-            stack.callback(_halt, running, side)
-            rows.create(server.dsn(database="postgres"), server.dsn())
-            dsns[side] = server.dsn()
-            _schema(dsns[side], extra_tables)
+def rig(row_count: int, extra_tables: int, *, databases: int = 1, prepared: bool = True) -> Iterator[Rig]:
+    """Blue open, green fenced, both following each other (or only the schemas there); everything is removed afterwards."""
+    if databases != 1:
+        raise RigBroken(f"{databases} databases in one window cannot be measured yet: the switch moves one")
+    # A thousand tables are locked in one transaction.
+    settings = {"max_locks_per_transaction": str(64 + extra_tables // 20)}
+    with pair_of_servers(settings=settings) as pair:
+        dsns = {side: pair.dsn(side) for side in SIDES}
+        for side, dsn in dsns.items():
+            rows.create(pair.dsn(side, database="postgres"), dsn)
+            _schema(dsn, extra_tables)
         rows.fill(dsns["blue"], row_count)
         made = Rig(
             Database("blue", "BENCH_BLUE_DSN", lambda: dsns["blue"]),
             Database("green", "BENCH_GREEN_DSN", lambda: dsns["green"]),
             dsns,
             _application(dsns),
-            " to ".join(_version(dsn) for dsn in dsns.values()),
-            made_servers,
-            running,
+            " to ".join(version_of(dsn) for dsn in dsns.values()),
+            pair,
         )
-        for step in _preparation(made):
-            _take(step)
+        for step in _preparation(made) if prepared else ():
+            take(step)
         yield made
-
-
-def _halt(running: dict[str, Process], side: str) -> None:
-    servers.halt(running[side])  # whichever it is by then
 
 
 def _schema(dsn: str, extra_tables: int) -> None:
@@ -118,7 +93,7 @@ def _application(dsns: dict[str, str]) -> str:
     )
 
 
-def _version(dsn: str) -> str:
+def version_of(dsn: str) -> str:
     with psycopg.connect(dsn, connect_timeout=5) as session:
         row = session.execute("SELECT current_setting('server_version')").fetchone()
     return str(row[0]) if row else "?"
@@ -136,7 +111,8 @@ def _preparation(made: Rig) -> list[Step[Any]]:
     ]
 
 
-def _take(step: Step[Any]) -> None:
+def take(step: Step[Any]) -> None:
+    """Runs the step's commands and waits until its `after` is seen; raises RigBroken when it is not."""
     deadline = Deadline.after(PATIENCE)
     for command in step.commands(step.after):
         command.run(deadline)

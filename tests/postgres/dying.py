@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from moves import PLAIN, pool_of, walk
+from moves import PLAIN, walk
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.postgres.session import Database
 from cutover.postgres.switch import Switch
+from cutover.world.bouncer import pool_of
 
 
 def child(asked: dict[str, Any]) -> None:

@@ -78,14 +78,6 @@ def window(blue: Database, green: Database, pool: Pool | None = None) -> list[Di
     ]
 
 
-def pool_of(about: dict[str, str]) -> Pool:
-    """The pool of plain words, so that another process can be told of it."""
-    return Pool(
-        database=about["database"], file=about["file"], variable="POOL_ADMIN", admin=lambda: about["admin"],
-        addresses=lambda side: about[side], shown=(about["blue"], about["green"]), pause_timeout=2.0,
-    )  # fmt: skip
-
-
 def window_plan(blue: Database, green: Database, pool: Pool | None = None) -> Plan:
     """Only these steps, as a plan that can be walked forward and back."""
     phase = Phase(name="window", owner="database", items=tuple(window(blue, green, pool)))

@@ -1,10 +1,7 @@
 """Both sides of a cutover as tests use them: real servers with the shop's schema, and small databases on them."""
 
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +14,9 @@ from psycopg import conninfo
 
 from cutover.postgres.session import Database
 from cutover.world import rows, servers
-from cutover.world.processes import Process, stop
+from cutover.world.pair_of_servers import SIDES, debian_programs, pair_of_servers
 
 ROWS = 4000
-FIFTEEN = Path("/usr/lib/postgresql/15/bin")
 
 # What the shop's own schema does not have: tables for writers and for planted differences, and odd sequences.
 EXTRAS = """SET ROLE shop;
@@ -80,26 +76,14 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
 
     The variables with the connection strings begin with `prefix`.
     """
-    if "15" in (blue, green) and not (FIFTEEN / "postgres").exists():
+    versions = {side: version for side, version in (("blue", blue), ("green", green)) if version}
+    if "15" in versions.values() and not (debian_programs("15") / "postgres").exists():
         pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
-    scratch = Path(tempfile.mkdtemp(prefix="cutover-test-"))
-    scratch.chmod(0o755)
-    account = servers.unprivileged()
-    programs = servers.binaries(scratch, account)
-    versions = {"15": FIFTEEN, "16": programs / servers.INSTALLATIONS["blue"] / "bin"}
-    running: dict[str, Process] = {}
-    try:
-        dsns: dict[str, str] = {}
-        made: dict[str, servers.Server] = {}
-        for side, version in (("blue", blue), ("green", green)):
-            made[side] = server = servers.create(
-                side, scratch=scratch, log=scratch / f"{side}.log", account=account, programs=programs,
-                extra={"max_prepared_transactions": "5", "fsync": "off"}, version=versions.get(version),
-            )  # fmt: skip
-            running[side] = servers.start(server)
-            rows.create(server.dsn(database="postgres"), server.dsn())
-            dsns[side] = server.dsn()
-            with psycopg.connect(server.dsn(), autocommit=True) as connection:
+    with pair_of_servers(settings={"max_prepared_transactions": "5", "fsync": "off"}, versions=versions) as found:
+        dsns = {side: found.dsn(side) for side in SIDES}
+        for side, dsn in dsns.items():
+            rows.create(found.dsn(side, database="postgres"), dsn)
+            with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute(EXTRAS)
         rows.fill(dsns["blue"], count)
         with psycopg.connect(dsns["blue"], autocommit=True) as connection:
@@ -107,8 +91,8 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
         os.environ.update({f"{prefix}_{side.upper()}_DSN": dsn for side, dsn in dsns.items()})
 
         def crash(side: str) -> None:
-            stop([running[side]], signum=signal.SIGQUIT, patience=10.0)
-            running[side] = servers.start(made[side])
+            found.crash(side)
+            found.start(side)
 
         yield Pair(
             Database("blue", f"{prefix}_BLUE_DSN", lambda: dsns["blue"]),
@@ -117,10 +101,6 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
             servers.client_bin(),
             crash,
         )
-    finally:
-        for process in running.values():
-            servers.halt(process)
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def tiny_on(pair: Pair, prefix: str) -> Pair:

@@ -1,12 +1,11 @@
 """Clients behind a real PgBouncer wait while the writes change sides: no statement fails, and nobody waits for ever."""
 
 import os
-import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -14,7 +13,7 @@ import pytest
 from contract import holds
 from load import load, writing
 from mortal import Dying
-from moves import PLAIN, forward, kits, pool_of, prepare, publications, reverse, take, until, walk, window
+from moves import PLAIN, forward, kits, prepare, publications, reverse, take, walk, window
 from pairs import Pair
 from psycopg import conninfo
 
@@ -23,94 +22,36 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.gate import Verdict
 from cutover.postgres.pair import DatabasePair
-from cutover.postgres.pgbouncer import PAUSED, ClientsNotPaused, Pool, PoolMisread
+from cutover.postgres.pgbouncer import PAUSED, ClientsNotPaused, PoolMisread
 from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import Switchover
-from cutover.world import servers
-from cutover.world.processes import free_port, launch, stop
-
-PROGRAM = Path("/usr/sbin/pgbouncer")
-
-
-@dataclass
-class Front:
-    """A running PgBouncer: its pool for the adapter, the words for another process, and the clients' DSN."""
-
-    about: dict[str, str]
-    dsn: str
-
-    @property
-    def pool(self) -> Pool:
-        return pool_of(self.about)
+from cutover.world.bouncer import PROGRAM, Bouncer, bouncer
 
 
 @pytest.fixture(scope="module")
-def bouncer(pair: Pair) -> Iterator[Front]:
+def behind(pair: Pair) -> Iterator[Bouncer]:
     """PgBouncer in front of the pair's `shop`, directed to blue."""
-    yield from running(pair, "shop")
+    with running(pair, "shop") as found:
+        yield found
 
 
-def running(pair: Pair, database: str) -> Iterator[Front]:
+@contextmanager
+def running(pair: Pair, database: str) -> Iterator[Bouncer]:
     if not PROGRAM.exists():
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
-    ports = {side: conninfo.conninfo_to_dict(pair.dsns[side])["port"] for side in ("blue", "green")}
-    account, port = servers.unprivileged(), free_port()
-    with tempfile.TemporaryDirectory(prefix="cutover-test-") as place:
-        folder = Path(place)
-        (folder / "users.txt").write_text('"shop" ""\n"postgres" ""\n', encoding="utf-8")
-        file = folder / "pgbouncer.ini"
-        file.write_text(
-            f"""; a comment about {database} = host=nowhere
-[databases]
-other = host=127.0.0.1 port=1 dbname=other
-{database} = host=127.0.0.1 port={ports["blue"]} dbname={database}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {folder}/users.txt
-admin_users = postgres
-pool_mode = transaction
-""",
-            encoding="utf-8",
-        )
-        file.chmod(0o640)
-        for path in (folder, *folder.iterdir()):
-            if account.uid is not None and account.gid is not None:
-                os.chown(path, account.uid, account.gid)
-        log = folder / "log"
-        process = launch("pgbouncer", [str(PROGRAM), str(file)], log=log, env={"PATH": "/usr/bin:/bin"}, account=account, cwd=folder)  # fmt: skip
-        about = {
-            "database": database,
-            "file": str(file),
-            "admin": f"host=127.0.0.1 port={port} user=postgres dbname=pgbouncer",
-            "blue": f"127.0.0.1:{ports['blue']}",
-            "green": f"127.0.0.1:{ports['green']}",
-        }
-        front = Front(about, f"host=127.0.0.1 port={port} user=shop dbname={database} connect_timeout=10")
-        try:
-            until(lambda: answers(front.pool), 10.0, "PgBouncer")
-            yield front
-        finally:
-            stop([process], signum=signal.SIGTERM)
-
-
-def answers(pool: Pool) -> bool:
-    try:
-        return bool(pool.where())
-    except CutoverError:
-        return False
+    ports = {side: int(str(conninfo.conninfo_to_dict(pair.dsns[side])["port"])) for side in ("blue", "green")}
+    with bouncer(ports, database) as found:
+        yield found
 
 
 @pytest.fixture
-def front(prepared: Pair, bouncer: Front) -> Iterator[Front]:
-    assert bouncer.pool.where() == "blue"
-    yield bouncer
-    left = bouncer.pool.where()
-    bouncer.pool.direct_to("blue")
+def front(prepared: Pair, behind: Bouncer) -> Iterator[Bouncer]:
+    assert behind.pool.where() == "blue"
+    yield behind
+    left = behind.pool.where()
+    behind.pool.direct_to("blue")
     assert left == "blue"
 
 
@@ -121,7 +62,7 @@ def dying(pair: Pair) -> Iterator[Dying]:
     found.close()
 
 
-def test_an_older_holder_pauses_nobody(prepared: Pair, front: Front) -> None:
+def test_an_older_holder_pauses_nobody(prepared: Pair, front: Bouncer) -> None:
     """Its token is refused before the clients wait, so they never notice it."""
     reached: list[str] = []
     seen = int(prepared.sql("blue", "SELECT hi FROM cutover.fencing")[0][0])
@@ -138,7 +79,7 @@ def test_an_older_holder_pauses_nobody(prepared: Pair, front: Front) -> None:
     assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
 
 
-def test_there_and_back_and_no_statement_fails(prepared: Pair, front: Front) -> None:
+def test_there_and_back_and_no_statement_fails(prepared: Pair, front: Bouncer) -> None:
     steps = window(prepared.blue, prepared.green, front.pool)
     with load(prepared, writers=8, dsn=front.dsn) as writers:
         for _ in range(3):
@@ -152,17 +93,17 @@ def test_there_and_back_and_no_statement_fails(prepared: Pair, front: Front) -> 
 
 
 @pytest.mark.parametrize("point", ["switch: clients paused", "switch: locked", "switch: committed", "switch: opened"])
-def test_killed_while_clients_wait(prepared: Pair, front: Front, dying: Dying, tmp_path: Path, point: str) -> None:
+def test_killed_while_clients_wait(prepared: Pair, front: Bouncer, dying: Dying, tmp_path: Path, point: str) -> None:
     """They wait until the supervisor (or a person) has gone on or back, which starts from the same journal."""
     with load(prepared, writers=4, dsn=front.dsn) as writers:
         for number, end in enumerate(("back", "forward")):
             state = tmp_path / f"{number}.sqlite"
-            assert dying.walk("forward", state, point, pool=front.about) == "killed"
+            assert dying.walk("forward", state, point, pool=dict(front.about)) == "killed"
             assert front.pool.where() == PAUSED
             walk(prepared.blue, prepared.green, state, end, front.pool)
             assert front.pool.where() == ("blue" if end == "back" else "green")
             writing(writers)
-        assert dying.walk("back", state, point, pool=front.about) == "killed"
+        assert dying.walk("back", state, point, pool=dict(front.about)) == "killed"
         assert front.pool.where() == PAUSED
         walk(prepared.blue, prepared.green, state, "back", front.pool)
         assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
@@ -170,7 +111,7 @@ def test_killed_while_clients_wait(prepared: Pair, front: Front, dying: Dying, t
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def test_the_preflight_tells_what_would_not_work(prepared: Pair, front: Front, tmp_path: Path) -> None:
+def test_the_preflight_tells_what_would_not_work(prepared: Pair, front: Bouncer, tmp_path: Path) -> None:
     seen = PoolReady(front.pool).look()
     assert seen.verdict is Verdict.PASS and "prepare_threshold=None" in seen.seen  # Debian's is 1.18
     front.pool.direct_to("green")
@@ -192,9 +133,10 @@ def test_the_preflight_tells_what_would_not_work(prepared: Pair, front: Front, t
 
 
 @pytest.fixture
-def small_front(tiny: Pair) -> Iterator[Front]:
+def small_front(tiny: Pair) -> Iterator[Bouncer]:
     prepare(tiny.blue, tiny.green)
-    yield from running(tiny, "tiny")
+    with running(tiny, "tiny") as found:
+        yield found
     for step in (forward(tiny.blue, tiny.green), reverse(tiny.blue, tiny.green)):
         take(step.inverse())
     for step in (*publications(tiny.blue, tiny.green), *kits(tiny.blue, tiny.green)):
@@ -202,7 +144,7 @@ def small_front(tiny: Pair) -> Iterator[Front]:
     tiny.sql("green", 'SET session_replication_role = replica; TRUNCATE things, "Parts"')
 
 
-def test_the_step_keeps_the_contract(tiny: Pair, small_front: Front, tmp_path: Path) -> None:
+def test_the_step_keeps_the_contract(tiny: Pair, small_front: Bouncer, tmp_path: Path) -> None:
     addresses = {"left": "blue", "right": "green", "blue": "blue", "green": "green"}
     pool = replace(small_front.pool, addresses=lambda side: small_front.about[addresses[side]])
 
@@ -212,7 +154,7 @@ def test_the_step_keeps_the_contract(tiny: Pair, small_front: Front, tmp_path: P
     holds(make, state_dir=tmp_path)
 
 
-def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front: Front) -> None:
+def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front: Bouncer) -> None:
     with load(prepared, writers=2, dsn=front.dsn) as writers, psycopg.connect(front.dsn) as idle:
         idle.execute("UPDATE public.queue SET state = state WHERE id = 1")
         with pytest.raises(ClientsNotPaused, match="did not come to rest within 0.3 s"):
@@ -225,7 +167,7 @@ def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front:
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def test_a_fence_that_is_given_up_lets_the_clients_go_on(prepared: Pair, front: Front) -> None:
+def test_a_fence_that_is_given_up_lets_the_clients_go_on(prepared: Pair, front: Bouncer) -> None:
     with load(prepared, writers=2, dsn=front.dsn) as writers:
         with pytest.raises(CutoverError):
             Switch.one(prepared.blue, prepared.green, PLAIN, pool=front.pool).run(Deadline.after(0.0))
@@ -234,7 +176,7 @@ def test_a_fence_that_is_given_up_lets_the_clients_go_on(prepared: Pair, front: 
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def test_only_the_one_line_changes_and_the_file_keeps_owner_and_mode(front: Front) -> None:
+def test_only_the_one_line_changes_and_the_file_keeps_owner_and_mode(front: Bouncer) -> None:
     path = Path(front.about["file"])
     text, about = path.read_text(encoding="utf-8"), path.stat()
     front.pool.direct_to("green")
@@ -248,7 +190,7 @@ def test_only_the_one_line_changes_and_the_file_keeps_owner_and_mode(front: Fron
 
 
 @pytest.mark.parametrize("line", ["", "shop = host=a port=1\nshop = host=b port=2", "shop = host='a b' port=1"])
-def test_a_file_that_is_not_understood_is_left_alone(front: Front, tmp_path: Path, line: str) -> None:
+def test_a_file_that_is_not_understood_is_left_alone(front: Bouncer, tmp_path: Path, line: str) -> None:
     path = tmp_path / "pgbouncer.ini"
     path.write_text(f"[databases]\n{line}\n", encoding="utf-8")
     with pytest.raises(PoolMisread, match="wanted one"):
@@ -256,7 +198,7 @@ def test_a_file_that_is_not_understood_is_left_alone(front: Front, tmp_path: Pat
     assert path.read_text(encoding="utf-8") == f"[databases]\n{line}\n"
 
 
-def test_the_script_pauses_and_directs_them_too(prepared: Pair, front: Front) -> None:
+def test_the_script_pauses_and_directs_them_too(prepared: Pair, front: Bouncer) -> None:
     with load(prepared, writers=4, dsn=front.dsn) as writers:
         for source, target, end in (("blue", "green", SWITCHED), ("green", "blue", BEFORE)):
             switch = Switch.one(prepared.side(source), prepared.side(target), PLAIN, pool=front.pool)
@@ -267,7 +209,7 @@ def test_the_script_pauses_and_directs_them_too(prepared: Pair, front: Front) ->
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def test_the_script_lets_the_clients_go_on_when_it_gives_up(prepared: Pair, front: Front) -> None:
+def test_the_script_lets_the_clients_go_on_when_it_gives_up(prepared: Pair, front: Bouncer) -> None:
     switch = Switch.one(prepared.blue, prepared.green, PLAIN, pool=front.pool)
     script = switch.shell()
     refused = script.replace('[ "${fenced%%|*}" = fenced ]', "false")
@@ -279,7 +221,7 @@ def test_the_script_lets_the_clients_go_on_when_it_gives_up(prepared: Pair, fron
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def paste(pair: Pair, front: Front, text: str, code: int = 0) -> str:
+def paste(pair: Pair, front: Bouncer, text: str, code: int = 0) -> str:
     environ = {
         "PATH": f"{pair.programs}:{os.environ['PATH']}",
         "SHOP_BLUE_DSN": pair.dsns["blue"],
