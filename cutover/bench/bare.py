@@ -27,7 +27,10 @@ SEND_AWAY = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHE
 
 
 def bare_switch(rig: Rig, source: str, target: str) -> None:
-    """Moves the writes from `source` to `target` (blue or green); raises TimeoutError when the marker does not arrive."""
+    """Moves the writes from `source` to `target` (blue or green); raises TimeoutError when the marker does not arrive.
+
+    Clients behind PgBouncer are paused and directed by the same words on its console as ours are.
+    """
     with ExitStack() as stack:
 
         def hand(side: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -39,6 +42,8 @@ def bare_switch(rig: Rig, source: str, target: str) -> None:
 
         fence, look, arrive, opening = hand(source), hand(source), hand(target), hand(target)
         tables = _one(fence, TABLES)
+        if rig.pool is not None:
+            rig.pool.pause()
         fence.execute("BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '5s'")
         fence.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE".encode())
         token = uuid.uuid4()
@@ -56,6 +61,9 @@ def bare_switch(rig: Rig, source: str, target: str) -> None:
         opening.execute(TRIGGERS.format(verb="DISABLE").encode())
         opening.execute("ALTER DATABASE shop RESET default_transaction_read_only")
         opening.execute("COMMIT")
+        if rig.pool is not None:
+            rig.pool.direct_to(target)
+            rig.pool.settle()
         look.execute(SEND_AWAY)
 
 

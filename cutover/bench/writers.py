@@ -1,7 +1,7 @@
 """An application that never stops writing: clients in a process of their own, each write noted when it is acknowledged.
 
 `python -m cutover.bench.writers FILE RATE CLIENTS`, the address in BENCH_APPLICATION; ends at SIGTERM. A line of FILE is
-`monotonic seconds, key` for an acknowledged write, or `monotonic seconds, !, SQLSTATE` for a failed statement.
+`monotonic seconds, key, seconds that it took` for an acknowledged write, or `monotonic seconds, !, SQLSTATE` for a failed statement.
 """
 
 import itertools
@@ -32,13 +32,19 @@ class Notes:
 
     acknowledged: list[tuple[float, str]] = field(default_factory=list)
     failed: list[tuple[float, str]] = field(default_factory=list)
+    took: list[tuple[float, float]] = field(default_factory=list)
+    """When each acknowledged write was acknowledged, and the seconds that it took."""
 
     @classmethod
     def read(cls, path: Path) -> "Notes":
         notes = cls()
         for line in path.read_text(encoding="utf-8").splitlines():
-            at, key, *code = line.split(",")
-            (notes.failed if code else notes.acknowledged).append((float(at), code[0] if code else key))
+            at, key, more = line.split(",")
+            if key == "!":
+                notes.failed.append((float(at), more))
+                continue
+            notes.acknowledged.append((float(at), key))
+            notes.took.append((float(at), float(more)))
         notes.acknowledged.sort()
         return notes
 
@@ -46,6 +52,16 @@ class Notes:
         """The longest time in seconds between two acknowledged writes, whoever made them."""
         times = [at for at, _ in self.acknowledged if since <= at <= until]
         return max((after - before for before, after in itertools.pairwise(times)), default=float("nan"))
+
+    def slowest(self, since: float, until: float) -> float:
+        """The longest time in seconds that an acknowledged write took; it was acknowledged between the two."""
+        return max((took for at, took in self.took if since <= at <= until), default=float("nan"))
+
+    @property
+    def per_second(self) -> float:
+        """How many writes per second were acknowledged, pauses included."""
+        times = [at for at, _ in self.acknowledged]
+        return len(times) / max(times[-1] - times[0], 0.001) if times else 0.0
 
     def failures(self, since: float, until: float) -> int:
         return sum(since <= at <= until for at, _ in self.failed)
@@ -84,8 +100,9 @@ class _Client(threading.Thread):
                 try:
                     if connection is None:
                         connection = psycopg.connect(self._application, autocommit=True, prepare_threshold=None)
+                    began = time.monotonic()
                     connection.execute(WRITE, {"id": self._number, "key": key})
-                    self._sink.write(f"{time.monotonic():.6f},{key}\n")
+                    self._sink.write(f"{(now := time.monotonic()):.6f},{key},{now - began:.6f}\n")
                     break
                 except psycopg.Error as error:
                     if connection is not None:  # a refused connection is no failed statement

@@ -6,55 +6,45 @@ from invoke.tasks import task
 
 from cutover.cli.ends import ended, say
 
-ROWS = {"pause": 20_000, "validation": 1_000_000}
+WHAT = "database"
 
 
 @task(
     positional=["what"],
     help={
-        "what": "pause: the write pause of the switchover, as clients see it, beside the bare SQL minimum; "
-        "validation: comparing all rows, beside counting them and turning them into text",
-        "rounds": "how often, there and back; for validation how often each",
-        "rate": "writes per second, all clients together",
-        "clients": "how many of them",
-        "rows": "rows in the tables: 20000 for pause, 1000000 for validation",
-        "tables": "so many tables more, each with a sequence",
-        "json": "one document on standard output",
+        "what": "database: the write pause, the way back, comparing rows, the preflight, and how the pause grows",
+        "rounds": "how often, there and back (20); what varies little is measured at most three times",
+        "only": "the parts to measure, as pause,validation: pause, pgbouncer, rollback, validation, window, preflight, growth",
+        "quick": "everything small, in about two minutes: shows that it works, and its figures mean nothing",
+        "json": "one document on standard output, with every sample",
+        "markdown": "the tables as BENCH.md has them",
     },
 )
 @ended
 def bench(
     c: Context,
     what: str,
-    rounds: int = 20,
-    rate: int = 1000,
-    clients: int = 4,
-    rows: int = 0,
-    tables: int = 0,
+    rounds: int = 0,
+    only: str = "",
+    quick: bool = False,
     json: bool = False,
+    markdown: bool = False,
 ) -> None:
-    """Measure on servers of its own, each figure beside its reference. Example: invoke bench pause --rounds 20"""
-    from cutover.bench import comparing
-    from cutover.bench.pause import measure
+    """Measure on servers of its own, each figure beside its reference. Example: invoke bench database --only pause"""
+    from cutover.bench.database import FULL, QUICK, chosen, measure
     from cutover.cli.opening import print_json
     from cutover.core.errors import ConfigurationRefused
 
-    if what not in ROWS:
-        raise ConfigurationRefused([f"nothing is known to measure about {what!r}; known: {', '.join(ROWS)}"])
-    rows = rows or ROWS[what]
-    if min(rounds, rate, clients, rows) < 1 or tables < 0:
-        raise ConfigurationRefused(["--rounds, --rate, --clients and --rows are at least 1, --tables at least 0"])
-    if what == "validation":
-        costs = comparing.measure(rows=rows, rounds=rounds, say=say)
-        if json:
-            print_json({"schema": "cutover.bench/1", "what": what, **costs.document()})
-        else:
-            print(costs)
-        return
-    figures = measure(rounds=rounds, rate=rate, clients=clients, rows=rows, extra_tables=tables, say=say)
+    if what != WHAT:
+        raise ConfigurationRefused([f"nothing is known to measure about {what!r}; known: {WHAT} (parts of it: --only)"])
+    if rounds < 0:
+        raise ConfigurationRefused([f"--rounds is at least 1, not {rounds}"])
+    parts = chosen(only)
+    scale = QUICK if quick else FULL
+    figures = measure(parts, scale.rounds(rounds) if rounds else scale, say)
     if json:
-        print_json({"schema": "cutover.bench/1", "what": what, **figures.document()})
+        print_json({"schema": "cutover.bench/2", "what": what, **figures.document()})
     else:
-        print(figures)
-    if figures.lost or figures.doubled or figures.diverged:
+        print(figures.markdown() if markdown else figures)
+    if figures.failed:
         raise Exit(code=1)

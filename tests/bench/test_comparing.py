@@ -1,29 +1,32 @@
-"""The bench of the comparison runs on real servers, and refuses to measure a wrong answer."""
+"""What is not installed is named, never left out; targets are held against what was measured."""
 
-import json
-
-import pytest
-
-from cutover.bench.comparing import DAMAGE, Cost, measure
+from cutover.bench.comparing import Costs, told
+from cutover.bench.cost import Cost
 
 
-def test_a_cost_shows_its_median_and_its_spread() -> None:
-    assert str(Cost("ours", [1.0, 3.0, 2.0], [0.5, 0.7, 0.6], 44)).split() == [
-        "ours",
-        "2.00",
-        "1.00–3.00",
-        "0.60",
-        "44",
-    ]
+def costs(rows: int, without: str = "") -> Costs:
+    made = Costs(rows, without=without)
+    made.planted = dict.fromkeys(made.ours, 0)
+    for cost in (*made.floors.values(), *made.ours.values()):
+        cost.wall, cost.cpu, cost.client_mb = [1.0], [1.0], [40.0]
+    made.floors["text cast"] = Cost([3.0], [3.0])
+    for cost in made.reladiff.values():
+        cost.wall, cost.cpu, cost.client_mb = [5.0], [5.0], [40.0]
+    return made
 
 
-@pytest.mark.slow
-def test_one_round_of_each() -> None:
-    said: list[str] = []
-    figures = measure(rows=20_000, rounds=1, say=said.append)
-    assert said[-1] == "round 1 is over"
-    assert all(len(cost.wall) == len(cost.cpu) == 1 and cost.wall[0] > 0 for cost in figures.costs.values())
-    # What a comparison costs the servers is seen, and so is the memory of the process that asked.
-    assert all(figures.costs[name].cpu[0] > 0 and figures.costs[name].client_mb > 10 for name in DAMAGE)
-    assert set(json.loads(json.dumps(figures.document()))["costs"]) == {"count(*)", "text-cast floor", *DAMAGE}
-    assert "against the text-cast floor" in str(figures)
+def test_every_case_has_its_wall_time_cpu_and_memory() -> None:
+    lines = list(told(costs(1_000_000)))
+    assert len(lines) == 3 * 4
+    wall = {line.figure: line for line in lines}["comparing 1,000,000 rows, 0.1 % scattered: wall"]
+    assert wall.ratios == {"count(*)": 1.0, "text cast": 1 / 3, "reladiff": 0.2}
+    assert [str(limit) for limit in wall.limits] == ["≤ 0.7 × text cast", "≤ 0.15 × reladiff"] and wall.met is False
+    assert {str(line.limits[0]) for line in told(costs(5_000_000)) if line.figure.endswith("wall")} == {
+        "≤ 0.62 × text cast"
+    }
+
+
+def test_reladiff_that_is_not_installed_is_named_and_is_no_target() -> None:
+    for line in told(costs(1_000_000, without="pip install -e '.[bench]'")):
+        assert "reladiff not measured: pip install -e '.[bench]'" in line.cells()[2]
+        assert line.met is True

@@ -22,6 +22,12 @@ def test_an_unknown_environment_is_refused_with_the_nearest(shell: Shell, runner
         assert said.out == ""
 
 
+def test_what_cannot_be_measured_is_refused_with_what_can(shell: Shell) -> None:
+    assert "known: database" in shell.invoke("bench", "pause").ended(3).err
+    said = shell.invoke("bench", "database", "--only", "pause,pauses").ended(3)
+    assert "'pauses' is no part; known: pause, pgbouncer, rollback" in said.err and said.out == ""
+
+
 def test_no_environment_lists_them(shell: Shell) -> None:
     said = shell.invoke("plan").ended(3)
     assert "local, local-databases, local-maintenance, prod, staging" in said.err
