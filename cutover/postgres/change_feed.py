@@ -1,7 +1,7 @@
 """Which keys were changed lately, decoded from a temporary replication slot of our own: no table has to be read for it."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cutover.core.errors import CutoverError
@@ -13,6 +13,9 @@ from cutover.postgres.suspects import Key
 
 MAKE_SLOT = 3.0  # seconds; making a slot waits for every transaction that is open
 DECODE_TIMEOUT = 60.0
+LONG = 200  # characters of a value by which rows are still looked up
+# Types whose values mean the same as text on both sides, and of which equal ones are found fast.
+LOOKED_UP = {"int2", "int4", "int8", "oid", "uuid", "text", "varchar", "date", "timestamp", "timestamptz", "numeric"}
 STANDBY_SNAPSHOT = 160000  # the first version with pg_log_standby_snapshot
 
 
@@ -22,15 +25,30 @@ class NoFeed(CutoverError):
 
 @dataclass
 class Changed:
-    """What was changed: keys by table, and tables of which more is to be looked at than single keys."""
+    """What was changed: keys by table; of tables without a key, values by column; and tables to be read as a whole."""
 
     keys: dict[str, set[Key]] = field(default_factory=dict)
+    values: dict[str, dict[str, set[str | None]]] = field(default_factory=dict)
+    """In each of these columns every changed row, as it was and as it is, has one of the values."""
     whole: set[str] = field(default_factory=set)
 
     def add(self, other: "Changed") -> None:
         for table, keys in other.keys.items():
             self.keys.setdefault(table, set()).update(keys)
+        for table, columns in other.values.items():
+            self.add_values(table, columns)
         self.whole |= other.whole
+
+    def add_values(self, table: str, columns: Mapping[str, set[str | None]]) -> None:
+        """Further rows' values; a column that some row cannot be looked up by is none of them any more."""
+        known = self.values.setdefault(table, {name: set() for name in columns})
+        for name in list(known):
+            if name in columns:
+                known[name] |= columns[name]
+            else:
+                del known[name]
+        if not known:
+            self.whole.add(table)
 
     @property
     def count(self) -> int:
@@ -44,6 +62,11 @@ class ChangeFeed:
         """Raises NoFeed when no slot can be made within 3 s, or nothing is published."""
         self._session = session
         self._leaves = {oid: table for table in tables for _, oid in table.at(session).leaves}
+        self._looked_up = {
+            table.name: {column.name for column in table.at(session).columns if column.kind in LOOKED_UP}
+            for table in tables
+            if not table.key
+        }
         self._relations: dict[int, list[str]] = {}
         self._slot = f"cut_changes_{session.pid}"
         self._version = int(session.value("SHOW server_version_num"))
@@ -91,19 +114,31 @@ class ChangeFeed:
             if table is None:
                 return
             names = self._relations[oid]
-            for part, values in tuples(message):
-                key = _key(table, dict(zip(names, values, strict=True)))
-                if key is not None:
-                    found.keys.setdefault(table.name, set()).add(key)
-                elif part in b"NKO":  # no key, or the old row came with other columns than it
-                    found.whole.add(table.name)
+            rows = {part: dict(zip(names, values, strict=True)) for part, values in tuples(message)}
+            if table.key:
+                _take_keys(table, rows.values(), found)
+            elif kind == b"I" or b"O" in rows:
+                self._take_values(table, rows, found)
+            else:  # how the row was is not told
+                found.whole.add(table.name)
         elif kind == b"T":
             count, _ = struct.unpack_from("!IB", message, 1)
             for oid in struct.unpack_from(f"!{count}I", message, 6):
                 if oid in self._leaves:
                     found.whole.add(self._leaves[oid].name)
 
+    def _take_values(self, table: Table, rows: Mapping[bytes, Mapping[str, str | None]], found: Changed) -> None:
+        # A large value that did not change comes as none with the new row; the old one, which has it, is told as well.
+        for values in rows.values():
+            short = {name: values[name] for name in self._looked_up[table.name] & values.keys()}
+            found.add_values(table.name, {name: {v} for name, v in short.items() if v is None or len(v) <= LONG})
 
-def _key(table: Table, values: Mapping[str, str | None]) -> Key | None:
-    key = [values.get(name) for name in table.key]
-    return tuple(part for part in key if part is not None) if table.key and None not in key else None
+
+def _take_keys(table: Table, rows: Iterable[Mapping[str, str | None]], found: Changed) -> None:
+    for values in rows:
+        key = [values.get(name) for name in table.key]
+        parts = tuple(part for part in key if part is not None)
+        if len(parts) == len(key):
+            found.keys.setdefault(table.name, set()).add(parts)
+        else:  # the old row came with other columns than the key
+            found.whole.add(table.name)

@@ -1,9 +1,10 @@
 """The rows that changed since the last full validation: compared just before the fence, and its last moments inside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
@@ -14,6 +15,8 @@ from cutover.postgres.session import Session
 from cutover.postgres.snapshot import HORIZON
 from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
 
+T = TypeVar("T")
+
 TOUCHED_LIMIT = 100_000
 CATCH_UP = 30.0
 BEFORE = 300.0  # seconds for one question before the fence; inside it the sessions' own patience counts
@@ -21,7 +24,8 @@ LAST_MOMENTS = (
     500  # keys; more than this are compared before the fence, again and again, as long as that makes them fewer
 )
 DRAINS = 5
-LARGE = 64_000_000  # bytes of a table that may be read whole while writes wait; about a quarter of a second
+LARGE = 64_000_000  # bytes of a table that may be hashed whole while writes wait; about a quarter of a second
+SEARCHED = 10  # times as much may be searched for some values, which hashes little of it
 
 
 class ChangedRowsDiffer(CutoverError):
@@ -37,8 +41,13 @@ class Changes:
     feed: ChangeFeed | None = field(default=None, repr=False, compare=False)
     pending: Changed = field(default_factory=Changed, repr=False, compare=False)
     coverage: str = "nothing: there is no validation to compare from"
-    large: frozenset[str] = frozenset()
-    """Tables that are too large to be read whole with writes waiting: none of it is, where a key does not say which rows."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each table; one that is `large` is not read with writes waiting, where no key says which rows."""
+    large: int = LARGE
+
+    def reads(self, table: Table, times: int = 1) -> bool:
+        """Whether a table may be read while writes wait."""
+        return self.sizes.get(table.name, 0) <= self.large * times
 
     @classmethod
     def since_baseline(cls, source: Session, target: Session, deadline: Deadline, *, large: int = LARGE) -> "Changes":
@@ -64,9 +73,9 @@ class Changes:
             source.run("UPDATE cutover.baseline SET horizon = %s::xid8, at = now()", [horizon])
         if feed is not None:
             _drain(source, target, tables, feed, pending)
-        too_large = frozenset(table.name for table in tables if _bytes(source, table) > large)
-        if unseen := sorted(table.name for table in tables if table.name in too_large and not table.key):
-            followed += f"; too large to be read whole with writes waiting, and without a key: {', '.join(unseen)}"
+        sizes = {table.name: _bytes(source, table) for table in tables}
+        if unseen := sorted(table.name for table in tables if not table.key and sizes[table.name] > large * SEARCHED):
+            followed += f"; too large to be searched with writes waiting, and without a key: {', '.join(unseen)}"
         return cls(
             horizon,
             tuple(tables),
@@ -74,7 +83,8 @@ class Changes:
             pending,
             f"{compared} rows changed since the validation and the row counts of {len(tables)} tables were compared "
             f"before the fence; {followed}",
-            too_large,
+            sizes,
+            large,
         )
 
     def close(self) -> None:
@@ -99,17 +109,17 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
     else:
         scanned = [told for table in changes.tables for told in _scanned(source, target, table, changes.baseline)]
     differing: list[str] = []
-    with ThreadPoolExecutor(2) as pool:
-        for table in changes.tables:
-            if table.name in changed.whole:
-                if table.name not in changes.large:
-                    differing += _whole(source, target, table)
-            elif keys := sorted(changed.keys.get(table.name, ())):
-                sides = [
-                    pool.submit(entries, session, table, keys, timeout=session.patience) for session in (source, target)
-                ]
-                a, b = ({key: entry.hash for key, entry in side.result().items()} for side in sides)
-                differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
+    for table in changes.tables:
+        if table.name in changed.whole:
+            if changes.reads(table):
+                differing += _whole(source, target, table)
+        elif columns := changed.values.get(table.name):
+            if changes.reads(table, times=SEARCHED):
+                differing += _by_value(source, target, table, columns)
+        elif keys := sorted(changed.keys.get(table.name, ())):
+            sides = _on_both(partial(entries, table=table, keys=keys, timeout=source.patience), source, target)
+            a, b = ({key: entry.hash for key, entry in side.items()} for side in sides)
+            differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
     return [*scanned, *differing]
 
 
@@ -118,7 +128,7 @@ def _drain(source: Session, target: Session, tables: Iterable[Table], feed: Chan
     for _ in range(DRAINS):
         feed.advance()
         found = feed.read()
-        pending.whole |= found.whole
+        pending.add(Changed(values=found.values, whole=found.whole))
         for table in tables:
             keys = sorted(found.keys.get(table.name, ()))
             _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
@@ -140,7 +150,7 @@ def _incremental(
             next_command='invoke validate --env "$CUTOVER_ENV" --record, then again',
         )
     # A delete that was lost shows in the number of rows alone.
-    counts = [_counts(session, table, buckets, deadline) for session in (source, target)]
+    counts = _on_both(partial(_counts, table=table, buckets=buckets, deadline=deadline), source, target)
     bad = [bucket for bucket in counts[0].keys() | counts[1].keys() if counts[0].get(bucket) != counts[1].get(bucket)]
     keys = sorted(
         {*touched, *_keys_in(source, table, buckets, bad, deadline), *_keys_in(target, table, buckets, bad, deadline)}
@@ -208,14 +218,47 @@ def _bytes(session: Session, table: Table) -> int:
     return int(session.value(asked, [leaves]))
 
 
+def _by_value(
+    source: Session, target: Session, table: Table, columns: Mapping[str, Collection[str | None]]
+) -> list[str]:
+    """Compares the rows of a table without key that have one of the changed rows' values, in the column that has most of them.
+
+    Each side is read once, but only rows with such a value are hashed: that is what reading all of it would cost.
+    """
+    name, values = max(columns.items(), key=lambda column: len(column[1]))
+    if len(values) > TOUCHED_LIMIT:
+        return _whole(source, target, table)
+    known = [value for value in values if value is not None]
+
+    def counts(session: Session) -> dict[str, int]:
+        heap = table.at(session)
+        column = next(column for column in heap.columns if column.name == name)
+        null = f" OR {column.quoted} IS NULL" if None in values else ""
+        sql = (
+            f"SELECT ({heap.hash})::text, count(*) FROM {heap.rows} "
+            f"WHERE {column.quoted} = ANY({PARAM}::{column.declared}[]){null} GROUP BY 1"
+        )
+        return dict(session.rows(with_params(sql), [known]))
+
+    ours, theirs = _on_both(counts, source, target)
+    return [] if ours == theirs else [f"{table.name}: a row without key"]
+
+
 def _whole(source: Session, target: Session, table: Table) -> list[str]:
     """Compares all of a table: one without a key that its rows could be found by, or one that was truncated."""
-    sides = [_sum(session, table) for session in (source, target)]
+    sides = _on_both(partial(_sum, table=table), source, target)
     if sides[0] == sides[1]:
         return []
     if sides[0][0] != sides[1][0]:
         return [f"{table.name}: {sides[0][0]} rows on {source.label}, {sides[1][0]} on {target.label}"]
     return [f"{table.name}: {'rows differ' if table.key else 'a row without key'}"]
+
+
+def _on_both(ask: Callable[[Session], T], source: Session, target: Session) -> tuple[T, T]:
+    """Asks both sides at once."""
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(ask, target)
+        return ask(source), theirs.result()
 
 
 def _sum(session: Session, table: Table) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ SOUND = """TRUNCATE public.tricky; INSERT INTO public.tricky SELECT i, 'text ' |
 AGAIN = ("TRUNCATE public.notes; INSERT INTO public.notes SELECT 'note ' || i % 7, 0.0 FROM generate_series(1, 40) i",
          SOUND, "UPDATE shop.order_lines SET quantity = 4 WHERE order_id = 2", "DELETE FROM public.queue WHERE id > 5",
          "UPDATE public.\"Weird Name\" SET \"quote\"\"d\" = 'sound' WHERE \"Id\" = 1")  # fmt: skip
+NOTED = "(SELECT ctid FROM public.notes WHERE body = 'note 4' LIMIT 1)"
 NOTE = "(SELECT ctid FROM public.notes WHERE body = 'fresh' LIMIT 1)"
 
 # Each: what changes on blue, how green then goes wrong, and what is named.
@@ -36,6 +37,12 @@ CHANGES = {
                            "INSERT INTO public.queue VALUES (5, 'even')", r"public\.queue 5"),
     "without a key": ("INSERT INTO public.notes VALUES ('fresh', 1), ('fresh', 1)",
                       f"UPDATE public.notes SET v = 2 WHERE ctid = {NOTE}", r"public\.notes: a row without key"),
+    "without a key, to null": (f"UPDATE public.notes SET body = NULL WHERE ctid = {NOTED}",
+                               "DELETE FROM public.notes WHERE body IS NULL", r"public\.notes: a row without key"),
+    "without a key, a lost delete": (f"DELETE FROM public.notes WHERE ctid = {NOTED}",
+                                     "INSERT INTO public.notes VALUES ('note 4', 0)", r"public\.notes"),
+    "without a key, a long one": ("INSERT INTO public.notes VALUES (repeat('long ', 200), 1)",
+                                  "DELETE FROM public.notes WHERE body LIKE 'long %'", r"public\.notes"),
     "composite key": ("UPDATE shop.order_lines SET quantity = 5 WHERE order_id = 2",
                       "UPDATE shop.order_lines SET quantity = 6 WHERE order_id = 2 AND line_no = 1",
                       r"shop\.order_lines 2, 1"),
@@ -145,7 +152,7 @@ def test_a_large_table_without_a_key_is_not_read_whole_while_writes_wait(validat
             with planted(validated.green, statement, "SELECT 1"):
                 pass
     assert len(told) == 1 and named.replace("\\", "") in told[0]
-    assert "too large to be read whole" in changes.coverage and "public.notes" in changes.coverage
+    assert "too large to be searched" in changes.coverage and "public.notes" in changes.coverage
 
 
 @pytest.mark.parametrize("case", ["a row", "a lost delete", "without a key"])
