@@ -11,7 +11,7 @@ from cutover.core.gate import Gate, Policy
 from cutover.core.journal import Journal, Leg, Position
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.step import Step
-from cutover.core.walk import Event, Listener, Walker, is_open, observed
+from cutover.core.walk import Event, Listener, Walker, is_open, past_commit
 from cutover.core.watch import reason
 
 FORWARD, BACK = "forward", "back"
@@ -148,7 +148,7 @@ class Legs:
         position = self.journal.position()
         finished = set(position.done) | set(position.leg_done)
         return any(
-            step.name in finished or (is_open(position, step) and step.committed(observed(step)))
+            step.name in finished or (is_open(position, step) and past_commit(step))
             for step in phase.items
             if isinstance(step, Step) and step.commit_point
         )

@@ -72,6 +72,10 @@ class Step(ABC, Generic[S]):
         """Whether `seen` lies past this step's commit point (only asked where `commit_point` is set)."""
         return False
 
+    def past_commit(self) -> bool:
+        """Whether the resource is past this step's commit point now; raises Unreachable."""
+        return self.committed(self.observe())
+
     def evidence(self) -> Mapping[str, Any]:
         """What else the record should keep once the step is done (timings, counts)."""
         return {}

@@ -1,7 +1,8 @@
 """The engine rule: how one step is taken and how one gate is asked. DESIGN: observe, intend, run, observe, record."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from cutover.core import killpoint
 from cutover.core.clock import Backoff, Deadline
@@ -12,7 +13,9 @@ from cutover.core.plain import plain, text
 from cutover.core.step import Step
 from cutover.core.watch import Event, GuardTripped, InterruptRequested, Listener, Watch, found, reason
 
-__all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Walker", "is_open", "observed"]
+__all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Walker", "is_open", "observed", "past_commit"]
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -200,8 +203,17 @@ def _evidence(step: Step[Any]) -> Any:
 
 def observed(step: Step[Any]) -> Any:
     """What the step sees; anything raised on the way means that its state is not known: Unreachable."""
+    return _looked(step, step.observe)
+
+
+def past_commit(step: Step[Any]) -> bool:
+    """Whether the step sees that it is past its commit point; raises as `observed` does."""
+    return _looked(step, step.past_commit)
+
+
+def _looked(step: Step[Any], look: Callable[[], T]) -> T:
     try:
-        return step.observe()
+        return look()
     except CutoverError:
         raise
     except Exception as error:  # an adapter's leak must end as a foreseeable error, or a window would stay shut

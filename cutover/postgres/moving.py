@@ -10,10 +10,10 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.killpoint import reached
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.clients import Clients
 from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
 from cutover.postgres.hands import Hands
-from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.reaper import Reaper
 from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
@@ -43,8 +43,8 @@ class Move:
     source: Database
     target: Database
     fence: Fence
-    pool: Pool | None = None
-    """PgBouncer, where clients come through it: they wait from just before the lock to just after the opening."""
+    pool: Clients | None = None
+    """What leads clients to a side, where they do not find it by themselves; PgBouncer makes them wait, too."""
     refuses_ddl: bool = False
     """Whether DDL on the source that nobody has settled stops the move. On the way back it must not: what would lose rows
     there is a table without the fence, or rows that do not arrive, and both stop it anyway."""
@@ -62,6 +62,7 @@ class Moving:
     target: str = "unknown"
     timings: dict[str, float] = field(default_factory=dict)
     changes: Changes = field(default_factory=lambda: Changes(None, ()))
+    directed: bool = False
     _tables: str = ""
     _way_back: ReverseSlot | None = None
     _last: float = field(default_factory=time.monotonic)
@@ -218,10 +219,11 @@ class Moving:
             if seen != "open":
                 raise SwitchRefused(f"{self.move.target.label} is {seen}: clients are not directed there")
             self.move.pool.direct_to(self.move.target.side)
+            self.directed = True
 
     def resume_clients(self) -> None:
-        """When all are directed: what is loaded anew for one would disturb those of another who are just going on."""
-        if self.move.pool is not None:
+        """Whoever was directed goes on; whoever was not would come to a side that refuses their writes."""
+        if self.move.pool is not None and self.directed:
             self.move.pool.resume()
 
     def send_away(self) -> str:

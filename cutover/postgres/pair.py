@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from cutover.postgres.clients import Clients
 from cutover.postgres.moving import Fence, Move
-from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
 
 
@@ -19,8 +19,8 @@ class DatabasePair:
     fence: Fence = field(default_factory=Fence)
     blue_for_green: Database | None = None
     green_for_blue: Database | None = None
-    pool: Pool | None = None
-    """PgBouncer, where clients come through it."""
+    pool: Clients | None = None
+    """What leads clients to a side, where they do not find it by themselves."""
 
     @property
     def name(self) -> str:

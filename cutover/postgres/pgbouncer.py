@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 
 from cutover.core.errors import CutoverError, Unreachable
+from cutover.postgres.clients import PAUSED
 from cutover.postgres.session import APPLICATION, CONNECT, QueryFailed, Session
 
-PAUSED = "paused"
 _WRITING = threading.Lock()  # the entries of several databases may stand in one file
 SETTLED_WITHIN = 1.0  # seconds in which the waiting clients get their servers
 

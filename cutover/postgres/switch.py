@@ -17,8 +17,8 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.killpoint import reached
 from cutover.core.step import Command
+from cutover.postgres.clients import Clients
 from cutover.postgres.moving import Fence, Move, Moving, SwitchRefused
-from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
 from cutover.postgres.switch_script import script
 
@@ -56,7 +56,7 @@ class Switch(Command):
         target: Database,
         fence: Fence,
         token: Callable[[], int] = lambda: 0,
-        pool: Pool | None = None,
+        pool: Clients | None = None,
     ) -> "Switch":
         """The switch of a single database."""
         return cls((Move(source, target, fence, pool),), token)
@@ -72,8 +72,7 @@ class Switch(Command):
             self._refuse_strange(moving, to_fence, to_open)
             began = self._fence_or_let_go(to_fence, deadline) if to_fence else time.monotonic()
             _open(to_open)
-            _each(moving, Moving.direct_clients)  # who died between opening and this has left them
-            _each(moving, Moving.resume_clients)
+            _direct(moving)  # who died between opening and this has left them
             reached("switch: clients directed")
             pause = time.monotonic() - began
             self._send_away(moving)
@@ -150,6 +149,15 @@ def _open(moving: list[Moving]) -> None:
         raise
     _each(moving, Moving.open)
     reached("switch: opened")
+
+
+def _direct(moving: list[Moving]) -> None:
+    """A route that fails is told when the clients of all others go on."""
+    try:
+        _each(moving, Moving.direct_clients)
+    finally:
+        # When all are directed: what is loaded anew for one would disturb those of another who are just going on.
+        _each(moving, Moving.resume_clients)
 
 
 def _each(moving: Sequence[Moving], part: Callable[[Moving], T]) -> list[T]:

@@ -6,8 +6,8 @@ from itertools import chain, combinations
 from typing import Any, ClassVar
 
 from cutover.core.step import Command, Step
+from cutover.postgres.clients import WHERE
 from cutover.postgres.pair import DatabasePair
-from cutover.postgres.pgbouncer import PAUSED
 from cutover.postgres.session import Database
 from cutover.postgres.sides import AND, BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell, together
 from cutover.postgres.switch import Switch
@@ -43,13 +43,15 @@ class Switchover(Step[Sides]):
 
     @classmethod
     def of(cls, *pairs: DatabasePair, **about: Any) -> "Switchover":
-        """The step for these databases; where they come through a pool, where clients are directed to is a part of its states."""
-        seen = {BEFORE, COMMITTED, SWITCHED} | ({PARTLY_FENCED, PARTLY_OPENED} if len(pairs) > 1 else set())
+        """The step for these databases; where clients are led to a side, where that is is a part of its states."""
         before, after = BEFORE, SWITCHED
-        pools = sum(pair.pool is not None for pair in pairs)
-        if pools:
+        partly = {PARTLY_FENCED, PARTLY_OPENED} if len(pairs) > 1 else set()
+        seen = {COMMITTED, *partly}
+        routes = sum(pair.pool is not None for pair in pairs)
+        if routes:
             before, after = replace(BEFORE, clients="blue"), replace(SWITCHED, clients="green")
-            seen = {replace(sides, clients=clients) for sides in seen for clients in _clients(pools)}
+            led = {BEFORE, SWITCHED, *partly}
+            seen |= {replace(sides, clients=clients) for sides in led for clients in _clients(routes)}
         return cls(pairs=pairs, before=before, after=after, between=frozenset(seen - {before, after}), **about)
 
     def observe(self) -> Sides:
@@ -65,6 +67,13 @@ class Switchover(Step[Sides]):
     def committed(self, seen: Sides) -> bool:
         partly_opened = PARTLY_OPENED if self.after.green == "open" else PARTLY_FENCED
         return replace(seen, clients="") in (COMMITTED, partly_opened, replace(self.after, clients=""))
+
+    def past_commit(self) -> bool:
+        return self.committed(read_sides(self.blue, self.green))  # known from the databases alone
+
+    def past_commit(self) -> bool:
+        # Known from the databases alone.
+        return self.committed(together([read_sides(pair.blue, pair.green) for pair in self.pairs]))
 
     def evidence(self) -> Mapping[str, Any]:
         found = {
@@ -87,13 +96,14 @@ class Switchover(Step[Sides]):
 
 def _seen(pair: DatabasePair) -> Sides:
     seen = read_sides(pair.blue, pair.green)
-    return seen if pair.pool is None else replace(seen, clients=pair.pool.where())
+    # While both refuse writes one of them has to be opened, whether the clients' route answers or not.
+    return seen if pair.pool is None or seen == COMMITTED else replace(seen, clients=pair.pool.where())
 
 
-def _clients(pools: int) -> Iterator[str]:
-    """Every word that `together` may give for where the clients of so many pools are directed to."""
-    places = sorted(("blue", "green", PAUSED))
-    for found in chain.from_iterable(combinations(places, number) for number in range(1, min(pools, len(places)) + 1)):
+def _clients(routes: int) -> Iterator[str]:
+    """Every word that `together` may give for where the clients of so many databases are led to."""
+    places = sorted(WHERE)
+    for found in chain.from_iterable(combinations(places, number) for number in range(1, min(routes, len(places)) + 1)):
         yield AND.join(found)
 
 
