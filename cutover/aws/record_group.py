@@ -57,14 +57,14 @@ class RecordName:
     def show(self, columns: str, each: str, told: str) -> str:
         """The aws command that prints columns of the group's records, and then one word; both awk parts see the columns."""
         awk = f"awk -F'\\t' '{{ print; {each} }} END {{ print {told} }}'"
-        return script([*self._zone_shell(), f"{self._list_shell(f'[{columns}]')} --output text | {awk}"])
+        return script([self.zone_shell(), f"{self.list_shell(f'[{columns}]')} --output text | {awk}"])
 
     def swap_shell(self, program: str, words: str) -> str:
         """The aws commands that send one batch over the group, changed by `program` (see CHANGE)."""
         return script(
             [
-                *self._zone_shell(),
-                f"batch=$({self._list_shell()} --output json | python3 -c '{CHANGE.replace('CHANGE', program)}' {words})",
+                self.zone_shell(),
+                f"batch=$({self.list_shell()} --output json | python3 -c '{CHANGE.replace('CHANGE', program)}' {words})",
                 (
                     f'change=$({self.aws.shell()} route53 change-resource-record-sets --hosted-zone-id "$zone"'
                     ' --change-batch "$batch" --query ChangeInfo.Id --output text)'
@@ -78,16 +78,16 @@ class RecordName:
             ]
         )
 
-    def _zone_shell(self) -> list[str]:
+    def zone_shell(self) -> str:
+        """The aws command that sets $zone."""
         public = f"HostedZones[?Name=={literal(canonical(self.zone) + '.')} && Config.PrivateZone==`false`].Id | [0]"
-        return [
-            (
-                f"zone=$({self.aws.shell()} route53 list-hosted-zones-by-name --dns-name {quote(self.zone)}"
-                f" --query {quote(public)} --output text)"
-            )
-        ]
+        return (
+            f"zone=$({self.aws.shell()} route53 list-hosted-zones-by-name --dns-name {quote(self.zone)}"
+            f" --query {quote(public)} --output text)"
+        )
 
-    def _list_shell(self, columns: str = "") -> str:
+    def list_shell(self, columns: str = "") -> str:
+        """The aws command that lists the group's records in $zone, or columns of them."""
         types = " || ".join(f"Type=={literal(one)}" for one in self.types())
         wanted = f"ResourceRecordSets[?Name=={literal(canonical(self.name) + '.')} && ({types})]"
         return (
@@ -116,7 +116,23 @@ def swap(
 ) -> None:
     """Changes every record of the group in one compare-and-swap batch and waits until all authoritative servers have it.
 
-    Raises StepFailed when the group is in no `known` state or changes meanwhile, NotConverged when it is not in sync in time.
+    Raises as `send` does, and NotConverged when it is not in sync in time.
+    """
+    sent = send(where, change, state, known, deadline)
+    if sent is not None:
+        await_insync(where.aws, sent, deadline)
+
+
+def send(
+    where: RecordName,
+    change: Callable[[Record], Record],
+    state: Callable[[list[Record]], object],
+    known: Collection[object],
+    deadline: Deadline,
+) -> str | None:
+    """The same without waiting: the id of the change that Route 53 has accepted, None when there is nothing to change.
+
+    Raises StepFailed when the group is in no `known` state or changes meanwhile, AwsError when AWS cannot be asked.
     """
     try:
         zone = zone_id(where.aws, where.zone, deadline)
@@ -128,7 +144,7 @@ def swap(
                 raise StepFailed(f"{where.name} {where.type} changed under our hands: {seen}; nothing was written")
             wanted = [change(record) for record in records]
             if wanted == records and not doubtful:
-                return
+                return None
             # With an answer lost, `wanted` may be there already; the same batch again then only serves to learn a change id.
             try:
                 answer = where.aws.call(
@@ -152,7 +168,7 @@ def swap(
     except Missing as missing:
         raise StepFailed(str(missing)) from missing
     killpoint.reached(SENT)
-    await_insync(where.aws, answer["ChangeInfo"]["Id"], deadline)
+    return str(answer["ChangeInfo"]["Id"])
 
 
 def await_insync(aws: Aws, change: str, deadline: Deadline) -> None:
