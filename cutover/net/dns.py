@@ -20,11 +20,12 @@ QUERY_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What one server said; `ttl` in seconds, None with the `reason` when the answer cannot be used."""
+    """What one server said; `ttl` in seconds, None with the `reason` when the answer cannot be used, `values` as text."""
 
     server: str
     ttl: int | None
     reason: str = ""
+    values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.server}: {self.reason or f'TTL {self.ttl}'}"
@@ -51,7 +52,7 @@ class TtlVisible(Check):
         try:
             servers = tuple(self.servers()) if self.servers is not None else own_servers(self.zone)
         except (dns.exception.DNSException, OSError) as error:
-            return Finding.blind(f"the name servers of {self.zone} are not known: {_line(error)}")
+            return Finding.blind(f"the name servers of {self.zone} are not known: {brief(error)}")
         answers = [ask(server, self.record, self.record_type) for server in servers]
         seen = "; ".join(map(str, answers)) or "no name server to ask"
         told = f"{seen} (wanted {'' if self.exact else '≤ '}{self.wanted})"
@@ -93,7 +94,7 @@ def ask(server: str, name: str, kind: str) -> Answer:
         address = _address(host.strip("[]"))
         response, _ = dns.query.udp_with_fallback(query, address, timeout=QUERY_SECONDS, port=int(port))
     except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
-        return Answer(server, None, f"no answer ({_line(error)})")
+        return Answer(server, None, f"no answer ({brief(error)})")
     if response.rcode() != dns.rcode.NOERROR:
         return Answer(server, None, dns.rcode.to_text(response.rcode()))
     if not response.flags & dns.flags.AA:
@@ -101,7 +102,9 @@ def ask(server: str, name: str, kind: str) -> Answer:
     found = response.get_rrset(
         response.answer, query.question[0].name, query.question[0].rdclass, dns.rdatatype.from_text(kind)
     )
-    return Answer(server, found.ttl) if found is not None else Answer(server, None, f"no {kind} record")
+    if found is None:
+        return Answer(server, None, f"no {kind} record")
+    return Answer(server, found.ttl, values=tuple(str(value) for value in found))
 
 
 def _address(host: str) -> str:
@@ -111,5 +114,6 @@ def _address(host: str) -> str:
         return str(dns.resolver.resolve(host, "A", lifetime=QUERY_SECONDS)[0])
 
 
-def _line(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
+    """An error in one short line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
