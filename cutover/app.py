@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cutover.aws.client_name import ClientName
 from cutover.aws.session import Aws
 from cutover.core.errors import ConfigurationRefused
 from cutover.core.lease import Lease
 from cutover.core.plan import Plan
+from cutover.environment import ClientCname, Environment, PgBouncer, Ref, load
 from cutover.environment import Database as Words
-from cutover.environment import Environment, Fetch, PgBouncer, Ref, load
 from cutover.plans.blue_green import blue_green, finish
 from cutover.plans.means import Means
+from cutover.postgres.clients import Clients
 from cutover.postgres.moving import Fence
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
@@ -57,10 +59,9 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
     lease: list[Lease] = []
     values = _values(environment, place)
     aws = Aws(region=environment.aws.region, profile=environment.aws.profile, read_only=read_only)
-    fetch = _fetch(aws)
     means = Means(
         environment=environment,
-        pairs=tuple(_pair(words, name, values, fetch, read_only) for name, words in environment.every_database.items()),
+        pairs=tuple(_pair(words, name, values, aws, read_only) for name, words in environment.every_database.items()),
         aws=aws,
         # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
         state_dir=place if environment.world is None else place / "world",
@@ -71,14 +72,12 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
     return App(environment, means, blue_green(means), finish(means), place, lease)
 
 
-def _pair(
-    words: Words, name: str, values: Callable[[], Mapping[str, str]], fetch: Fetch, read_only: bool
-) -> DatabasePair:
+def _pair(words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws, read_only: bool) -> DatabasePair:
     """One database on both sides; `name` is empty where there is only one."""
 
     def database(side: str, ref: Ref, role: str) -> Database:
         variable = _variable(name or words.name, role, ref)
-        return Database(side, variable, lambda: ref.resolve(values(), fetch), read_only, name)
+        return Database(side, variable, lambda: ref.resolve(values(), _fetch(aws)), read_only, name)
 
     def other_way(side: str, ref: Ref | None, role: str) -> Database | None:
         return None if ref is None else database(side, ref, role)
@@ -96,13 +95,15 @@ def _pair(
         ),
         blue_for_green=other_way("blue", words.blue_from_green, "blue_from_green"),
         green_for_blue=other_way("green", words.green_from_blue, "green_from_blue"),
-        pool=_pool(words, name, values, fetch),
+        pool=_clients(words, name, values, aws),
     )
 
 
-def _pool(words: Words, name: str, values: Callable[[], Mapping[str, str]], fetch: Fetch) -> Pool | None:
-    """PgBouncer, where the environment says that clients come through it."""
-    clients = words.clients
+def _clients(words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws) -> Clients | None:
+    """What leads clients to a side, where the environment says that they do not find it by themselves."""
+    clients, fetch = words.clients, _fetch(aws)
+    if isinstance(clients, ClientCname):
+        return ClientName(aws, clients.zone, clients.record, clients.blue, clients.green)
     if not isinstance(clients, PgBouncer):
         return None
     refs = {"blue": clients.blue, "green": clients.green}

@@ -80,7 +80,8 @@ class Gate:
     """A check that must pass before `deadline` seconds, and stay passed for `hold` seconds (a soak).
 
     `since` names a step: the hold then counts from the recorded time at which that step converged.
-    `on_rollback` is the gate's face for the way back; without one the way back does not ask.
+    `on_rollback` is the gate's face for the way back, which must stay passed for `hold_back` seconds; without one the
+    way back does not ask.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Gate:
     hold: float = 0.0
     since: str | None = None
     on_rollback: Check | None = None
+    hold_back: float = 0.0
     on_fail: Policy = Policy.STOP
     undoes: tuple[str, ...] = ()
 
@@ -101,7 +103,8 @@ class Gate:
             name=self.name + UNDO,
             check=self.on_rollback,
             on_rollback=None,
-            hold=0.0,
+            hold=self.hold_back,
+            hold_back=0.0,
             since=None,
             on_fail=Policy.STOP,
             undoes=(self.name,),

@@ -1,7 +1,8 @@
 """environments/*.yaml → frozen models; all problems at once, with file and line."""
 
+from cutover.environment.clients import ClientCname, MultiHost, PgBouncer, Ttl
 from cutover.environment.comparing import Validation
-from cutover.environment.databases import Database, Fence, MultiHost, PgBouncer
+from cutover.environment.databases import Database, Fence
 from cutover.environment.loading import load, parse
 from cutover.environment.models import (
     AlbCarrier,
@@ -18,7 +19,6 @@ from cutover.environment.models import (
     Route53Carrier,
     Shift,
     Smoke,
-    Ttl,
     Window,
     World,
 )
@@ -32,6 +32,7 @@ __all__ = [
     "Aws",
     "Bake",
     "ChecklistItem",
+    "ClientCname",
     "Database",
     "Dns",
     "Environment",

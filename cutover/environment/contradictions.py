@@ -65,7 +65,32 @@ def _databases(data: Mapping[str, Any]) -> Iterator[Contradiction]:
                 yield Contradiction((*place, side), "is another entry's database, too", seen[str(ref)])
             if isinstance(ref, str):
                 seen.setdefault(str(ref), (*place, side))
+        yield from _client_name(data, (*place, "clients"))
     yield from _ledger(data)
+
+
+def _client_name(data: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[Contradiction]:
+    clients = _at(data, *place)
+    record, zone = _name(_at(clients, "record")), _name(_at(clients, "zone"))
+    if record and zone and not record.endswith(f".{zone}"):
+        yield Contradiction((*place, "zone"), "does not contain the record", (*place, "record"))
+    for key, entry in _items(data.get("hostnames")):
+        if record and record == _name(_at(entry, "host")):
+            reason = "is a hostname of the application; clients of the database need a name of their own"
+            yield Contradiction((*place, "record"), reason, ("hostnames", key, "host"))
+    for other in _database_places(data):
+        if record and (*other, "clients") < place and record == _name(_at(data, *other, "clients", "record")):
+            reason = "leads the clients of another database; each needs a name of its own"
+            yield Contradiction((*place, "record"), reason, (*other, "clients", "record"))
+    for side in ("blue", "green"):
+        if record and record == _name(_at(clients, side)):
+            yield Contradiction((*place, side), "is the record itself", (*place, "record"))
+    yield from _ttl(clients, place)
+    ttl, hold = _whole(_at(clients, "ttl", "cutover")), _seconds(_at(clients, "drain", "hold"), 5.0)
+    budget = _seconds(_at(data, "window", "budget"), 60.0)
+    if ttl is not None and hold is not None and budget is not None and ttl + hold >= budget:
+        reason = "with drain.hold must be shorter than window.budget, because it is waited for in the window"
+        yield Contradiction((*place, "ttl", "cutover"), reason, ("window", "budget"))
 
 
 def _database_places(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -99,7 +124,7 @@ def _hostnames(data: Mapping[str, Any]) -> Iterator[Contradiction]:
             yield Contradiction((*place, "carrier", "zone"), "does not contain the host", (*place, "host"))
         yield from _sides(entry, ("carrier",), "target group or record", place)
         yield from _shared_balancer(entry, place, carried)
-        yield from _ttl(entry, place)
+        yield from _ttl(_at(entry, "carrier"), (*place, "carrier"))
 
 
 def _shared_balancer(entry: object, place: Loc, carried: dict[tuple[str, str], Loc]) -> Iterator[Contradiction]:
@@ -114,10 +139,10 @@ def _shared_balancer(entry: object, place: Loc, carried: dict[tuple[str, str], L
     carried.setdefault(listener, here)
 
 
-def _ttl(entry: object, place: Loc) -> Iterator[Contradiction]:
-    normal, cutover = (_whole(_at(entry, "carrier", "ttl", key)) for key in ("normal", "cutover"))
+def _ttl(holder: object, place: Loc) -> Iterator[Contradiction]:
+    normal, cutover = (_whole(_at(holder, "ttl", key)) for key in ("normal", "cutover"))
     if normal is not None and cutover is not None and cutover > normal:
-        here: Loc = (*place, "carrier", "ttl")
+        here: Loc = (*place, "ttl")
         yield Contradiction((*here, "cutover"), "must not be longer than the normal TTL", (*here, "normal"))
 
 

@@ -1,14 +1,15 @@
 """What an environment says about a database: where its sides are, how its writes are stopped, how its clients come."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from cutover.environment.clients import ClientCname, MultiHost, PgBouncer
 from cutover.environment.comparing import Validation
 from cutover.environment.reading import whole
-from cutover.environment.reference import HostPort, Ref
+from cutover.environment.reference import Ref
 from cutover.environment.section import Section
-from cutover.environment.written import ConfigPath, DatabaseName, Wait
+from cutover.environment.written import DatabaseName, Wait
 
 
 class Fence(Section):
@@ -22,30 +23,6 @@ class Fence(Section):
     """The longest wait, with writes stopped, for green to receive the last row."""
     sequence_margin: Annotated[int, whole(0, 1_000_000_000)] = 1000
     """How far green's sequences are set ahead of blue's, in steps of each sequence."""
-
-
-class MultiHost(Section):
-    """Clients name both servers and `target_session_attrs=read-write`: they find the writable side by themselves."""
-
-    kind: Literal["multi-host"] = "multi-host"
-
-
-class PgBouncer(Section):
-    """Clients come through PgBouncer: they wait while the writes change sides, and are directed to the other one then."""
-
-    kind: Literal["pgbouncer"] = "pgbouncer"
-    admin: Ref
-    """A DSN of the admin console, postgresql://…/pgbouncer."""
-    database: DatabaseName
-    """The entry in PgBouncer's [databases]."""
-    file: ConfigPath
-    """The file with that entry, on one line with `host=` and `port=`; it must be writable where the tool runs."""
-    blue: HostPort
-    """Blue as PgBouncer reaches it."""
-    green: HostPort
-    """Green as PgBouncer reaches it."""
-    pause_timeout: Wait = 5.0
-    """The longest wait for open transactions to end; then nothing is switched."""
 
 
 class Database(Section):
@@ -68,4 +45,4 @@ class Database(Section):
     wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
     """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
     validation: Validation = Validation()
-    clients: Annotated[MultiHost | PgBouncer, Field(discriminator="kind")] = MultiHost()
+    clients: Annotated[MultiHost | PgBouncer | ClientCname, Field(discriminator="kind")] = MultiHost()

@@ -17,7 +17,7 @@ from cutover.environment.source import find
 
 MOST_SHOWN = 200
 
-_TAGS = {"carrier": ("alb", "route53"), "clients": ("multi-host", "pgbouncer")}
+_TAGS = {"carrier": ("alb", "route53"), "clients": ("multi-host", "pgbouncer", "dns")}
 _SECRET = re.compile(r"://[^/\s@]*:[^@\s]*@|\bpassword\s*=\s*\S|\b(AKIA|ASIA)[A-Z0-9]{16}\b", re.IGNORECASE)
 
 
@@ -107,7 +107,7 @@ def _reason(detail: ErrorDetails, loc: Loc) -> str:
             near = did_you_mean(written, known) if isinstance(written, str) else ""
             return f"{'kind ' if 'tag' in context else ''}must be one of {', '.join(known)}{near}"
         case "union_tag_not_found":
-            return "needs a kind: alb or route53"
+            return f"needs a kind: {' or '.join(_TAGS.get(str(loc[-1]), ()))}"
         case "tuple_type":
             return "wants a list"
         case "too_short":

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from cutover.environment.clients import Ttl
 from cutover.environment.contradictions import contradictions
 from cutover.environment.databases import Database
 from cutover.environment.reading import Reads, number, prose, whole, wrong
@@ -24,7 +25,6 @@ from cutover.environment.written import (
     Profile,
     Region,
     Role,
-    Seconds,
     SetIdentifier,
     Share,
     SmokePath,
@@ -61,16 +61,6 @@ class Owners(Section):
     database: Line
     traffic: Line
     application: Line
-
-
-class Ttl(Section):
-    """The TTL of a name's records, in seconds."""
-
-    normal: Seconds
-    cutover: Seconds
-    """From preparation to the end of the bake."""
-    slack: Duration = 60.0
-    """Waited on top of a TTL, for resolvers that keep records longer than they may."""
 
 
 class AlbCarrier(Section):

@@ -62,6 +62,21 @@ database:                       # several databases that switch in one window: s
   #   blue: db-blue.internal:5432     # both servers as PgBouncer reaches them
   #   green: db-green.internal:5432
   #   pause_timeout: 5s         # longest wait for open transactions; then nothing is switched
+  # clients:                    # or: a name of their own, one simple CNAME in Route 53
+  #   kind: dns
+  #   zone: example.com
+  #   record: db.example.com    # what clients connect to
+  #   type: CNAME
+  #   blue: db-blue.example.com       # the endpoints' names; both listen on one port
+  #   green: db-green.example.com
+  #   ttl:
+  #     normal: 60
+  #     cutover: 5              # writes of clients with the old answer are refused for this long
+  #     slack: 60s
+  #   drain:
+  #     hold: 5s                # how long nobody may have come to the side that was left, on top of ttl.cutover
+  #     deadline: 1m            # with clients still coming then, the run holds
+  #     spared: []              # roles and application names that may stay, as monitoring
   # validation:
   #   in_window: changed        # or none
   #   max_report: 20

@@ -3,6 +3,7 @@
 from cutover.core.gate import Guard, Policy
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.share import Share
+from cutover.plans.client_route import client_routes
 from cutover.plans.databases import directions, finished, fits_the_window, replicated, rollback_ready
 from cutover.plans.means import Means
 from cutover.plans.parts import Parts
@@ -43,6 +44,7 @@ def guards(means: Means) -> tuple[Guard, ...]:
 
 def prepare(means: Means, part: Parts) -> Phase:
     """Everything that can be done while blue serves as ever."""
+    clients = client_routes(means)
     return Phase(
         name=PREPARE,
         owner="database",
@@ -50,11 +52,13 @@ def prepare(means: Means, part: Parts) -> Phase:
             part.preflight_gate(),
             part.record_of_blue(),
             *part.ttl_lowered(),
+            *(item for route in clients for item in route.ttl_lowered()),
             *(item for pair in means.pairs for item in replicated(means, pair)),
             *part.green_attached(),
             *part.green_healthy("green-healthy"),
             *part.green_tested(),
             *part.ttl_waited_out(),
+            *(item for route in clients for item in (*route.ttl_waited_out(), *route.led_to_blue())),
         ),
     )
 
@@ -77,6 +81,7 @@ def window(means: Means, part: Parts) -> Phase:
             *(part.traffic(Share.of(0), Share.of(100)) if immediate else ()),
             *(directions(pair, "way-back-follows", BOTH, TOWARDS_BLUE) for pair in pairs),
             rollback_ready(means),
+            *(item for route in client_routes(means) for item in route.drained()),
             *part.probe_write(serving="green" if immediate else "blue"),
             *part.maintenance(on=False),
         ),
@@ -109,7 +114,12 @@ def bake(means: Means, part: Parts) -> Phase:
     return Phase(
         name=BAKE,
         owner="application",
-        items=(*part.checklist(), part.way_back_warm(), *part.ttl_restored()),
+        items=(
+            *part.checklist(),
+            part.way_back_warm(),
+            *part.ttl_restored(),
+            *(item for route in client_routes(means) for item in route.ttl_restored()),
+        ),
     )
 
 

@@ -18,10 +18,10 @@ from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
 from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands
+from cutover.plans.client_route import ClientRoute, client_routes
 from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
-from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.preflight import preflight
 
 SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
@@ -41,8 +41,7 @@ class Parts:
         for pair in self.means.pairs:
             limit = self.means.words(pair).longest_transaction
             checks += [(pair.named(name), check) for name, check in preflight(pair.blue, pair.green, limit=limit)]
-            if pair.pool is not None:
-                checks.append((pair.named("pgbouncer"), PoolReady(pair.pool)))
+            checks += ClientRoute(self.means, pair).preflight_checks()
         if question := self.means.environment.ledger_keys:
             asked = self.means.ledger_pair()
             checks.append(("ledger-keys", KeysCanBeAsked((asked.blue, asked.green), question)))
@@ -62,7 +61,8 @@ class Parts:
         balancers += [
             (name, c.listener_port) for _, c in carriers if isinstance(c, Route53Carrier) for name in c.health
         ]
-        records = [(c.zone, host, c.type) for host, c in carriers if isinstance(c, Route53Carrier)]
+        records = [record for route in client_routes(self.means) for record in route.records()]
+        records += [(c.zone, host, c.type) for host, c in carriers if isinstance(c, Route53Carrier)]
 
         def traffic() -> Any:
             return document(aws, balancers, records)

@@ -69,9 +69,6 @@ class Switchover(Step[Sides]):
         return replace(seen, clients="") in (COMMITTED, partly_opened, replace(self.after, clients=""))
 
     def past_commit(self) -> bool:
-        return self.committed(read_sides(self.blue, self.green))  # known from the databases alone
-
-    def past_commit(self) -> bool:
         # Known from the databases alone.
         return self.committed(together([read_sides(pair.blue, pair.green) for pair in self.pairs]))
 

@@ -5,6 +5,7 @@ from shlex import quote
 from cutover.app import App
 from cutover.environment import PgBouncer, Ref
 from cutover.postgres.pair import DatabasePair
+from cutover.postgres.pgbouncer import Pool
 from cutover.runbook.book import Book
 
 
@@ -59,7 +60,7 @@ def _addresses(app: App, pair: DatabasePair) -> dict[str, tuple[Ref, str]]:
     if words.green_from_blue is not None:
         found[pair.from_green.variable] = (words.green_from_blue, f"{pair.green.label}, as blue's server reaches it")
     clients = words.clients
-    if isinstance(clients, PgBouncer) and pair.pool is not None:
+    if isinstance(clients, PgBouncer) and isinstance(pair.pool, Pool):
         found[pair.pool.variable] = (clients.admin, f"connection string of PgBouncer's admin console{of}")
         for side, where, typed in zip(("blue", "green"), (clients.blue, clients.green), pair.pool.shown, strict=True):
             if where.kind != "literal":
