@@ -77,7 +77,7 @@ NAME = """  green: env:GREEN
 
 
 def test_a_name_is_read(loaded: Callable[..., Environment]) -> None:
-    clients = loaded("  green: env:GREEN\n", NAME).database.clients
+    clients = loaded("  green: env:GREEN\n", NAME).every_database[""].clients
     assert isinstance(clients, ClientCname) and (clients.ttl.cutover, clients.drain.deadline) == (5, 60.0)
 
 

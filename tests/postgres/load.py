@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ PAUSE = 0.002  # between two writes of one writer, so that the tests' two cores 
 class Writer(threading.Thread):
     """Writes rows with keys of its own by the application's route; a key is retried until it is acknowledged."""
 
-    def __init__(self, dsn: str, name: str, *, churn: bool = False) -> None:
+    def __init__(self, dsn: str | Callable[[], str], name: str, *, churn: bool = False) -> None:
         super().__init__(name=name, daemon=True)
         self._dsn, self._churn = dsn, churn
         self._stopped = threading.Event()
@@ -31,7 +31,8 @@ class Writer(threading.Thread):
             while True:
                 try:
                     if connection is None or connection.closed:
-                        connection = psycopg.connect(self._dsn, autocommit=True, prepare_threshold=None)
+                        dsn = self._dsn if isinstance(self._dsn, str) else self._dsn()
+                        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
                     self._write(connection, key)
                     self.acknowledged.append(key)
                     break
@@ -123,7 +124,7 @@ def _accepts(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
 
 @contextmanager
 def load(
-    pair: Any, *, writers: int = 2, churn: bool = False, crashes: bool = False, dsn: str = ""
+    pair: Any, *, writers: int = 2, churn: bool = False, crashes: bool = False, dsn: str | Callable[[], str] = ""
 ) -> Iterator[list[Writer]]:
     """Writers and the watch around the body; afterwards nothing acknowledged is lost, and nothing is doubled."""
     watch = OneWriterWatch(pair.blue, pair.green, crashes=crashes)

@@ -11,11 +11,11 @@ from cutover.core.journal import Journal
 from cutover.core.plan import Phase, Plan
 from cutover.core.run import Run
 from cutover.core.step import Step
+from cutover.postgres.clients import Clients
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.marker import await_marker, write_marker
 from cutover.postgres.moving import Fence
 from cutover.postgres.pair import DatabasePair
-from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.replication import Publication, Subscription, subscription_name
 from cutover.postgres.session import Database
 from cutover.postgres.sides import FENCE
@@ -69,7 +69,7 @@ def reverse(blue: Database, green: Database) -> Step[Any]:
     return WayBack(name="reverse", source=green, target=blue, settle=20)
 
 
-def window(blue: Database, green: Database, pool: Pool | None = None) -> list[Directions | Switchover]:
+def window(blue: Database, green: Database, pool: Clients | None = None) -> list[Directions | Switchover]:
     """The steps of the window that move the writes and turn the replication."""
     return [
         Directions(name="prepared", blue=blue, green=green, before=TOWARDS_GREEN, after=BOTH, settle=20),
@@ -78,13 +78,13 @@ def window(blue: Database, green: Database, pool: Pool | None = None) -> list[Di
     ]
 
 
-def window_plan(blue: Database, green: Database, pool: Pool | None = None) -> Plan:
+def window_plan(blue: Database, green: Database, pool: Clients | None = None) -> Plan:
     """Only these steps, as a plan that can be walked forward and back."""
     phase = Phase(name="window", owner="database", items=tuple(window(blue, green, pool)))
     return Plan(name="cutover", environment="test", phases=(phase,))
 
 
-def walk(blue: Database, green: Database, state: Path, way: str, pool: Pool | None = None) -> None:
+def walk(blue: Database, green: Database, state: Path, way: str, pool: Clients | None = None) -> None:
     """Walks the window's plan over the journal `state`, as a process that takes over from a dead one."""
     store = SqliteState(state)
     try:

@@ -21,8 +21,9 @@ from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.gate import Verdict
+from cutover.postgres.clients import PAUSED
 from cutover.postgres.pair import DatabasePair
-from cutover.postgres.pgbouncer import PAUSED, ClientsNotPaused, PoolMisread
+from cutover.postgres.pgbouncer import ClientsNotPaused, PoolMisread
 from cutover.postgres.pgbouncer_ready import PoolReady
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import Switch
