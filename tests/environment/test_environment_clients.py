@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from small import SMALL
 
 from cutover.app import open_environment
 from cutover.core.gate import Gate
