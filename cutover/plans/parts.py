@@ -39,12 +39,13 @@ class Parts:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = []
         for pair in self.means.pairs:
-            limit = self.means.words(pair).longest_transaction
-            checks += [(pair.named(name), check) for name, check in preflight(pair.blue, pair.green, limit=limit)]
+            words = self.means.words(pair)
+            asked = preflight(pair.blue, pair.green, words.longest_transaction, words.wal_limit_bytes)
+            checks += [(pair.named(name), check) for name, check in asked]
             checks += ClientRoute(self.means, pair).preflight_checks()
         if question := self.means.environment.ledger_keys:
-            asked = self.means.ledger_pair()
-            checks.append(("ledger-keys", KeysCanBeAsked((asked.blue, asked.green), question)))
+            pair = self.means.ledger_pair()
+            checks.append(("ledger-keys", KeysCanBeAsked((pair.blue, pair.green), question)))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):

@@ -124,6 +124,7 @@ def test_a_role_that_may_not_do_it(sides: Pair) -> None:
     assert speaking(fence, "may not ALTER DATABASE asked SET")["mend"] == "ALTER DATABASE asked OWNER TO shop;"
     assert speaking(fence, "pg_signal_backend")["mend"] == "GRANT pg_signal_backend TO shop;"
     assert speaking(fence, "set deadlock_timeout")["severity"] == "warns"
+    assert speaking(fence, "may not cancel autovacuum")["severity"] == "warns"
     assert quiet(fence, "put the fence on")  # shop owns its tables
 
 

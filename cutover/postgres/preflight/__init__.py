@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from cutover.postgres.emptying import FILLED_BY_OTHERS
 from cutover.postgres.preflight import activity, effects, roles, servers, tables
 from cutover.postgres.preflight.fingerprint import SameSchema
+from cutover.postgres.preflight.jobs import JOBS, Jobs
 from cutover.postgres.preflight.question import INFORMS, WARNS, DatabaseCheck, Severity, SideQuestion, look_together
 from cutover.postgres.preflight.schema import same_on_both
 from cutover.postgres.preflight.servers import Direction, Room, SameClock, Version
@@ -24,11 +25,12 @@ Named = tuple[str, DatabaseCheck]
 
 
 def preflight(
-    blue: Database, green: Database, *, limit: float = LONGEST_TRANSACTION
+    blue: Database, green: Database, limit: float = LONGEST_TRANSACTION, wal_limit: int | None = None
 ) -> Sequence[tuple[str, DatabaseCheck]]:
     """Every check of the databases, each with a name that ends with the side it asks, if it asks one side only.
 
-    `limit` is the age in seconds above which a transaction that has written keeps the window shut.
+    `limit` is the age in seconds above which a transaction that has written keeps the window shut, `wal_limit` how many
+    bytes of WAL a slot may keep before the plan stops.
     """
     checks: list[Named] = []
     for database in (blue, green):
@@ -46,7 +48,7 @@ def preflight(
     checks += _of_green(green)
     checks += same_on_both(blue, green)
     checks += [("majors", Direction(blue, green)), ("room", Room(blue, green)), ("clocks", SameClock(blue, green))]
-    return [*checks, *((f"wal-{database.side}", WalForecast(database)) for database in (blue, green))]
+    return [*checks, *((f"wal-{database.side}", WalForecast(database, wal_limit)) for database in (blue, green))]
 
 
 def _server(database: Database) -> Iterator[Named]:
@@ -183,7 +185,7 @@ def _activity(database: Database, longest: float) -> Iterator[Named]:
     )
     yield (
         "jobs",
-        SideQuestion(database, "jobs and background writers", activity.JOBS, "none during the cutover", severity=WARNS),
+        Jobs(database, "jobs and background writers", JOBS, "none during the cutover", severity=WARNS),
     )
 
 
@@ -252,8 +254,7 @@ def _of_green(green: Database) -> list[Named]:
                 "cache",
                 tables.CACHE,
                 "warm tables: a cold side is slow for its first minutes",
-                "CREATE EXTENSION pg_prewarm; SELECT pg_prewarm('the tables that are read most');",
-                INFORMS,
+                severity=INFORMS,
             ),
         ),
     ]

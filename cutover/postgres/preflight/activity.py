@@ -32,18 +32,6 @@ MAINTENANCE_13 = f"""{_BUILDING}
 UNION ALL SELECT format('ANALYZE of %s, pid %s, %s', relid::regclass, pid, phase), pid
   FROM pg_stat_progress_analyze WHERE datname = current_database()"""
 
-# The databases' own jobs know nothing of a fence, and go on where they are.
-JOBS = """SELECT format('extension %s', extname), 'stop its jobs on this side for the cutover, and start them on the other'
-  FROM pg_extension WHERE extname IN ('pg_cron', 'pg_partman', 'pgagent', 'pg_timetable', 'timescaledb', 'pgq', 'pg_background')
-UNION ALL SELECT format('background worker %s, pid %s', backend_type, pid), 'stop its jobs on this side for the cutover'
-  FROM pg_stat_activity WHERE datname = current_database() AND backend_type NOT IN ('client backend', 'parallel worker',
-   'autovacuum worker', 'walsender') AND backend_type NOT LIKE 'logical replication%'
-UNION ALL SELECT format('%s sessions of %s (%s)', count(*), application_name, usename),
-       'stop it on this side for the cutover, or give it the address that follows the switch'
-  FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-   AND application_name ~* '(cron|schedul|agent|partman|timetable|airflow|debezium|fivetran|airbyte|stitch|dms|etl)'
- GROUP BY application_name, usename"""
-
 CLIENTS = """SELECT format('%s × %s from %s (%s)', count(*), usename, coalesce(host(client_addr), 'the server itself'),
          coalesce(nullif(application_name, ''), 'no application name'))
   FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database()

@@ -12,30 +12,34 @@ STATISTICS = f"""SELECT name, definition, definition || ';', format('DROP STATIS
                t.name AS tbl FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
           JOIN {TABLE_LIST} t ON t.oid = s.stxrelid) x"""
 
-# The default target of statistics is -1 up to 16, and NULL in newer catalogs.
-STORAGE = f"""SELECT format('%I.%I', n.nspname, c.relname), concat_ws(' ', 'USING ' || m.amname, options, toast),
-       NULL, CASE WHEN coalesce(options, toast) IS NOT NULL THEN format('ALTER %s %I.%I SET (%s);', CASE c.relkind WHEN 'i' THEN 'INDEX' WHEN 'I' THEN 'INDEX' ELSE 'TABLE' END,
-                    n.nspname, c.relname, concat_ws(', ', options, toast)) END, NULL, format('%I.%I', n.nspname, t.relname)
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am m ON m.oid = c.relam
-  LEFT JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_class t ON t.oid = coalesce(i.indrelid, c.oid)
-  LEFT JOIN pg_class o ON o.oid = c.reltoastrelid,
-       LATERAL (SELECT (SELECT string_agg(e, ', ' ORDER BY e COLLATE "C") FROM unnest(c.reloptions) e) AS options,
-                       (SELECT string_agg('toast.' || e, ', ' ORDER BY e COLLATE "C") FROM unnest(o.reloptions) e) AS toast) r
- WHERE c.relkind IN ('r', 'm', 'i', 'I') AND c.relpersistence <> 't' AND {APP_SCHEMA}
-UNION ALL SELECT format('%s.%I', t.name, a.attname), concat_ws(', ',
-         'STORAGE ' || CASE WHEN a.attstorage <> y.typstorage THEN CASE a.attstorage
-           WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END,
-         'COMPRESSION ' || CASE to_jsonb(a) ->> 'attcompression' WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
-         'STATISTICS ' || nullif(a.attstattarget, -1), array_to_string(a.attoptions, ', ')),
-       NULL, concat_ws(' ', format('ALTER TABLE %s ALTER %I SET STORAGE %s;', t.name, a.attname, CASE a.attstorage
-           WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END),
-         format('ALTER TABLE %s ALTER %I SET STATISTICS %s;', t.name, a.attname, coalesce(a.attstattarget, -1)),
-         CASE to_jsonb(a) ->> 'attcompression' WHEN 'p' THEN format('ALTER TABLE %s ALTER %I SET COMPRESSION pglz;', t.name, a.attname)
-           WHEN 'l' THEN format('ALTER TABLE %s ALTER %I SET COMPRESSION lz4;', t.name, a.attname) END,
-         CASE WHEN a.attoptions IS NOT NULL
-           THEN format('ALTER TABLE %s ALTER %I SET (%s);', t.name, a.attname, array_to_string(a.attoptions, ', ')) END), NULL, t.name
+# Only what is set: a line for every column would be most of the answer. The default target of statistics is -1 up to 16,
+# and NULL in newer catalogs.
+_STORED = (
+    """CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END"""
+)
+STORAGE = f"""SELECT 'storage of ' || name, says, make, make, format('ALTER %s RESET (%s);', what, names), tbl
+  FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name, format('%I.%I', n.nspname, t.relname) AS tbl, says, names,
+               format('%s %I.%I', CASE WHEN c.relkind IN ('i', 'I') THEN 'INDEX' ELSE 'TABLE' END, n.nspname, c.relname) AS what,
+               format('ALTER %s %I.%I SET (%s);', CASE WHEN c.relkind IN ('i', 'I') THEN 'INDEX' ELSE 'TABLE' END,
+                      n.nspname, c.relname, says) AS make
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class o ON o.oid = c.reltoastrelid
+          LEFT JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_class t ON t.oid = coalesce(i.indrelid, c.oid),
+               LATERAL (SELECT string_agg(e, ', ' ORDER BY e COLLATE "C") AS says,
+                               string_agg(split_part(e, '=', 1), ', ' ORDER BY e COLLATE "C") AS names
+                          FROM (SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(o.reloptions)) options(e)) r
+         WHERE c.relkind IN ('r', 'm', 'i', 'I') AND c.relpersistence <> 't' AND {APP_SCHEMA} AND says IS NOT NULL) x
+UNION ALL SELECT 'storage of ' || format('%s.%I', t.name, a.attname), concat_ws(', ',
+         CASE WHEN a.attstorage <> y.typstorage THEN 'STORAGE ' || {_STORED} END, 'COMPRESSION ' || pressed,
+         'STATISTICS ' || nullif(a.attstattarget, -1), array_to_string(a.attoptions, ', ')), make, make, NULL, t.name
   FROM {TABLE_LIST} t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-  JOIN pg_type y ON y.oid = a.atttypid WHERE t.relkind IN ('r', 'p')"""
+  JOIN pg_type y ON y.oid = a.atttypid,
+       LATERAL (SELECT CASE to_jsonb(a) ->> 'attcompression' WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS pressed) c,
+       LATERAL (SELECT format('ALTER TABLE %s ALTER %I SET ', t.name, a.attname) AS sets) s,
+       LATERAL (SELECT concat_ws(' ', sets || 'STORAGE ' || {_STORED} || ';', sets || 'COMPRESSION ' || pressed || ';',
+                  sets || 'STATISTICS ' || coalesce(a.attstattarget, -1) || ';',
+                  sets || '(' || array_to_string(a.attoptions, ', ') || ');') AS make) m
+ WHERE t.relkind IN ('r', 'p') AND (a.attstorage <> y.typstorage OR pressed IS NOT NULL
+    OR nullif(a.attstattarget, -1) IS NOT NULL OR a.attoptions IS NOT NULL)"""
 
 COMMENTS = """SELECT name, description, say, say, format('COMMENT ON %s IS NULL;', name), NULL
   FROM (SELECT name, description, format('COMMENT ON %s IS %L;', name, description) AS say

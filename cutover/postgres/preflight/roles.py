@@ -28,6 +28,9 @@ UNION ALL SELECT 'send other sessions away (pg_signal_backend)', format('GRANT p
        'refuses' WHERE NOT pg_has_role(current_user, 'pg_signal_backend', 'MEMBER')
 UNION ALL SELECT 'see what other sessions do (pg_monitor)', format('GRANT pg_monitor TO %I;', current_user),
        'warns' WHERE NOT pg_has_role(current_user, 'pg_monitor', 'MEMBER')
+UNION ALL SELECT 'cancel autovacuum, which then holds up the fence for deadlock_timeout', (SELECT format('GRANT %I TO %I;',
+         rolname, current_user) FROM pg_roles WHERE rolname = 'pg_signal_autovacuum_worker'), 'warns' WHERE NOT EXISTS (
+       SELECT FROM pg_roles WHERE rolname = 'pg_signal_autovacuum_worker' AND pg_has_role(current_user, oid, 'MEMBER'))
 UNION ALL {{deadlock_timeout}}) x
  WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"""
 # Nobody but a superuser may set it before 15; the reaper then has to be faster than the server's own second.

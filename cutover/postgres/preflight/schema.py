@@ -69,7 +69,7 @@ def same_on_both(blue: Database, green: Database) -> Iterator[tuple[str, Databas
     yield "statistics-objects", same("extended statistics", details.STATISTICS, warn, note, warn)
     yield (
         "storage",
-        same("storage parameters", details.STORAGE, None, None, note, "ALTER … RESET (what green alone has)"),
+        same("storage parameters", details.STORAGE, note, note, note),
     )
     yield "comments", same("comments", details.COMMENTS, note, note, note)
     yield "default-privileges", same("default privileges", details.DEFAULT_PRIVILEGES, warn, warn, warn)

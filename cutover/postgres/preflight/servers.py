@@ -16,12 +16,13 @@ VERSION = """SELECT current_setting('server_version_num')::int, current_setting(
   pg_is_in_recovery(), CASE
     WHEN EXISTS (SELECT FROM pg_proc WHERE proname = 'aurora_version') THEN 'Amazon Aurora'
     WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser')
-      OR EXISTS (SELECT FROM pg_settings WHERE name LIKE 'rds.%') THEN 'Amazon RDS'
+      OR current_setting('rds.logical_replication', true) IS NOT NULL THEN 'Amazon RDS'
     WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'cloudsqlsuperuser') THEN 'Google Cloud SQL'
     WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'azure_pg_admin') THEN 'Azure Database' END"""
 
 # A managed service refuses ALTER SYSTEM; what it takes instead is set outside of SQL.
 _BY = """CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin'))
+      OR x.name LIKE 'rds.%'
     THEN format('set %s = %s in the parameter group, and restart if it is a static parameter', x.name, x.wanted)
     ELSE format('ALTER SYSTEM SET %s = %s; then %s', x.name, x.wanted,
                 CASE x.context WHEN 'postmaster' THEN 'restart the server' ELSE 'SELECT pg_reload_conf()' END) END"""
@@ -36,6 +37,8 @@ SELECT s.name, s.setting, s.context, 'at least ' AS least, w.wanted::text, 'refu
   JOIN pg_settings s USING (name) WHERE s.setting::int < w.wanted
 UNION ALL SELECT name, setting, context, '', 'logical', 'refuses' FROM pg_settings
  WHERE name = 'wal_level' AND setting <> 'logical'
+UNION ALL SELECT 'rds.logical_replication', set, 'postmaster', '', '1', 'refuses' FROM (
+  SELECT current_setting('rds.logical_replication', true) AS set) rds WHERE set NOT IN ('1', 'on')
 UNION ALL SELECT name, setting || ' MB', context, '-1 or at least ', '10241', 'refuses' FROM pg_settings
  WHERE name = 'max_slot_wal_keep_size' AND setting::int BETWEEN 0 AND 10240
 UNION ALL SELECT name, setting, context, 'at least ', '2', 'warns' FROM pg_settings

@@ -70,8 +70,11 @@ STATISTICS = f"""SELECT format('%s (about %s rows) was never analysed', t.name, 
  WHERE t.relkind = 'r' AND s.n_live_tup > 0 AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL
  ORDER BY s.n_live_tup DESC, 1"""
 
-CACHE = """SELECT format('%s MB of shared_buffers; since %s %s blocks came from the cache and %s from the disk or its cache',
-         setting::bigint * 8 / 1024, coalesce(to_char(stats_reset, 'YYYY-MM-DD HH24:MI'), 'the start'), blks_hit, blks_read)
+CACHE = f"""SELECT format('%s MB of shared_buffers; since %s %s blocks came from the cache and %s from the disk or its cache',
+         setting::bigint * 8 / 1024, coalesce(to_char(stats_reset, 'YYYY-MM-DD HH24:MI'), 'the start'), blks_hit, blks_read), coalesce('CREATE EXTENSION IF NOT EXISTS pg_prewarm; ' || (SELECT string_agg(
+         format('SELECT pg_prewarm(%L);', name), ' ') FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'm') AND c.relpages > 0 AND {APP_SCHEMA} ORDER BY c.relpages DESC LIMIT 5) largest), '')
   FROM pg_settings, pg_stat_database WHERE name = 'shared_buffers' AND datname = current_database()"""
 
 COLLATIONS = """SELECT format('collation %s was made with version %s, the library now has %s', collname, collversion,

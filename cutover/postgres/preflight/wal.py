@@ -11,13 +11,14 @@ from cutover.postgres.preflight.question import INFORMS, WARNS, DatabaseCheck, R
 from cutover.postgres.session import Database
 
 SHORTEST = 0.5  # seconds between the two looks at the position
+SOON = 1.0  # hours; a person needs some time to see why a reader stands still
 DAY = 24.0  # hours for which a stopped reader's WAL should find a place
 
 POSITION = """SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8,
   extract(epoch FROM clock_timestamp())::float8"""
 KEPT = """SELECT (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
   (SELECT setting::bigint FROM pg_settings WHERE name = 'max_wal_size'),
-  (SELECT sum(size)::bigint FROM pg_ls_waldir())"""
+  (SELECT sum(size)::bigint FROM pg_ls_waldir()), pg_database_size(current_database())"""
 AVERAGE = (
     """SELECT wal_bytes::float8, extract(epoch FROM now() - stats_reset)::float8 FROM pg_stat_wal"""  # 14 and newer
 )
@@ -46,6 +47,8 @@ class WalForecast(DatabaseCheck):
     """
 
     database: Database
+    limit: int | None = None
+    """Bytes of WAL kept by a slot above which the plan stops."""
     title = "WAL"
     day: float = DAY
 
@@ -55,21 +58,28 @@ class WalForecast(DatabaseCheck):
 
     def answer(self, visit: Visit) -> Finding:
         rate = self._rate(visit)
-        ((keep, _, held),) = visit.rows(self.database, KEPT)
+        ((keep, _, held, size),) = visit.rows(self.database, KEPT)
         wanted = f"room for {self.day:g} h of WAL, on the disk and in max_slot_wal_keep_size"
-        return told(self.title, wanted, self._remarks(rate, keep, held))
+        return told(self.title, wanted, self._remarks(rate, keep, held, size))
 
-    def _remarks(self, rate: WalRate, keep: int | None, held: int | None) -> Iterator[Remark]:
+    def _remarks(self, rate: WalRate, keep: int | None, held: int | None, size: int) -> Iterator[Remark]:
         need = rate.forecast * self.day
         told_rate = f"{_size(3600 * rate.now)}/h over {rate.span:.1f} s"
         if rate.average_hours:
             told_rate += f", {_size(3600 * rate.average)}/h on average over {rate.average_hours:.1f} h"
         yield Remark(
-            f"{told_rate}; pg_wal holds {_size(held or 0)}, {self.day:g} h of retention would need {_size(need)} "
+            f"{told_rate}; pg_wal holds {_size(held or 0)}, the database {_size(size)}; "
+            f"{self.day:g} h of retention would need {_size(need)} "
             "(free disk space is not visible in SQL)",
             "df -h on pg_wal's disk",
             INFORMS,
         )
+        if self.limit and rate.forecast * SOON > self.limit:
+            yield Remark(
+                f"a reader that stands still keeps {_size(self.limit)}, at which the plan stops, after {self.limit / rate.forecast:.1f} h",
+                "raise database.wal_limit_bytes if the disk has the room, or cut over while fewer rows are written",
+                WARNS,
+            )
         if keep is not None and keep >= 0 and rate.forecast and keep * 2**20 < need:
             hours = keep * 2**20 / rate.forecast
             yield Remark(
