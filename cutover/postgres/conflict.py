@@ -28,7 +28,8 @@ DELETED = (
     "SELECT pg_replication_origin_create('cutover_repair') WHERE pg_replication_origin_oid('cutover_repair') IS NULL; "
     "SELECT pg_replication_origin_session_setup('cutover_repair'); DELETE FROM {name} WHERE {where}; COMMIT;"
 )
-ERRORS = """SELECT t.apply_error_count FROM pg_stat_subscription_stats t WHERE t.subname = %s"""
+COUNTS = "SELECT to_regclass('pg_catalog.pg_stat_subscription_stats') IS NOT NULL"  # 15 and newer
+ERRORS = "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s"
 COLUMNS = """SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"""
 
 
@@ -48,7 +49,7 @@ def conflict(source: Session, target: Session) -> Conflict | None:
     name = subscription_name(source, target)
     with suppress(CutoverError):  # the worker may have started just now, and a word less is no harm
         applied = int(target.value(APPLIED, [name]) or 0)
-        errors = target.value(ERRORS, [name])
+        errors = target.value(ERRORS, [name]) if target.value(COUNTS) else None
         found = _first(source, target, name, applied)
         if found and errors:
             return found._replace(seen=f"{found.seen} ({errors} failed tries so far)")

@@ -14,11 +14,14 @@ from cutover.postgres.sides import APP_TABLES
 PUBLICATION = "cut_pub"
 FILTERS_ORIGINS = "SELECT current_setting('server_version_num')::int >= 160000"
 
-# The name alone is not enough: a publication that came along with a dump lacks the marker, and the way back hangs.
+# The name alone is not enough: a publication that came along with a dump lacks the marker, and the way back hangs. A row
+# filter or a list of columns (15+) would leave something out without a word.
 PUBLISHED = f"""SELECT CASE
   WHEN NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}') THEN 'absent'
   WHEN EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}'
                 AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate)) THEN 'incomplete'
+  WHEN EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid, to_jsonb(r) j
+                WHERE p.pubname = '{PUBLICATION}' AND coalesce(j ->> 'prqual', j ->> 'prattrs') IS NOT NULL) THEN 'incomplete'
   WHEN EXISTS (
     SELECT FROM (SELECT t.name FROM {APP_TABLES} t
                   WHERE t.relkind = 'r' UNION ALL SELECT 'cutover.marker') want

@@ -62,6 +62,8 @@ SIDES = [
          "slot warehouse (pgoutput, nobody reads it", "warns", "SELECT pg_drop_replication_slot('warehouse')"),
     Case("publications-blue", "blue", "CREATE PUBLICATION lake FOR ALL TABLES", "publication lake (all tables)", "warns",
          "DROP PUBLICATION lake"),
+    Case("publications-blue", "blue", "CREATE PUBLICATION lake FOR TABLE app.orders WHERE (id > 5)",
+         "publication lake (with row filters or lists of columns)", "warns", "DROP PUBLICATION lake"),
     Case("subscriptions-green", "green", "SELECT pg_replication_origin_create('bucardo')", "replication origin bucardo",
          "warns", "SELECT pg_replication_origin_drop('bucardo')"),
     Case("jobs-blue", "blue", "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) "

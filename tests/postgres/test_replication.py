@@ -79,6 +79,10 @@ def test_a_publication_that_lacks_something_is_incomplete(bare: Pair) -> None:
     bare.sql("blue", f"ALTER PUBLICATION {PUBLICATION} SET (publish = 'insert, update')")
     assert step.observe() == "incomplete"
     take(step)
+    for part in ("things (id)", "things WHERE (id > 3)"):
+        bare.sql("blue", f"ALTER PUBLICATION {PUBLICATION} SET TABLE {part}, public.parts_1, cutover.marker")
+        assert step.observe() == "incomplete"
+        take(step)
 
 
 def test_no_change_runs_in_a_circle(prepared: Pair) -> None:

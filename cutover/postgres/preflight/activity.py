@@ -42,8 +42,10 @@ SLOTS = """SELECT format('slot %s (%s%s%s)', slot_name, coalesce(plugin, slot_ty
          ', keeps ' || pg_size_pretty(pg_current_wal_insert_lsn() - restart_lsn)), quote_literal(slot_name)
   FROM pg_replication_slots WHERE slot_name !~ '^(cut_|pg_)' AND NOT temporary ORDER BY 1"""
 
-PUBLICATIONS = """SELECT format('publication %s%s', pubname, CASE WHEN puballtables THEN ' (all tables)' END)
-  FROM pg_publication WHERE pubname !~ '^cut_' ORDER BY 1"""
+PUBLICATIONS = """SELECT format('publication %s%s%s', pubname, CASE WHEN puballtables THEN ' (all tables)' END,
+         CASE WHEN EXISTS (SELECT FROM pg_publication_rel r, to_jsonb(r) j WHERE r.prpubid = p.oid
+           AND coalesce(j ->> 'prqual', j ->> 'prattrs') IS NOT NULL) THEN ' (with row filters or lists of columns)' END)
+  FROM pg_publication p WHERE pubname !~ '^cut_' ORDER BY 1"""
 
 # `origin = none` sends no row on that came from elsewhere: such rows would be missing on the other side. And no fence
 # stops an apply worker: what it brings after the switch stays on the side that serves no more.

@@ -9,7 +9,7 @@ from cutover.postgres.preflight.question import REFUSES, WARNS, DatabaseCheck, R
 from cutover.postgres.session import Database
 from cutover.postgres.sides import APP_TABLES
 
-OLDEST = 150000
+OLDEST = 140000  # CREATE OR REPLACE TRIGGER, the hash of a record, ending a session and waiting for its end
 TESTED = (15, 16, 18)  # majors
 
 VERSION = """SELECT current_setting('server_version_num')::int, current_setting('server_version'),
@@ -86,7 +86,10 @@ MAJORS = "SELECT current_setting('server_version_num')::int / 10000"
 
 @dataclass(frozen=True)
 class Version(DatabaseCheck):
-    """The way back needs what PostgreSQL 15 brought; 15, 16 and 18 are tested, and what is in between or newer is not."""
+    """What the fence is made of came with PostgreSQL 14; 15, 16 and 18 are tested, and every other major is not.
+
+    14 takes the path of 15, and 17 that of 16: read in their manuals, and never run.
+    """
 
     database: Database
     title = "version"
@@ -96,9 +99,10 @@ class Version(DatabaseCheck):
         number, text, standby, service = visit.rows(self.database, VERSION)[0]
         wanted = f"the writer of PostgreSQL {self.oldest // 10000} or newer"
         what = f"PostgreSQL {text}" + (f" on {service}" if service else "")
-        return told(self.title, wanted, self._remarks(number, what, standby, service), fine=what)
+        return told(self.title, wanted, self.remarks(number, what, standby, service), fine=what)
 
-    def _remarks(self, number: int, what: str, standby: bool, service: str | None) -> Iterator[Remark]:
+    def remarks(self, number: int, what: str, standby: bool, service: str | None) -> Iterator[Remark]:
+        """What is to be said of a server of this `server_version_num`."""
         if number < self.oldest:
             yield Remark(f"{what}, wanted {self.oldest // 10000} or newer", "upgrade this side first", REFUSES)
         elif number // 10000 not in TESTED:
