@@ -1,9 +1,11 @@
 """Why an apply worker fails: the row, column or table that it stumbles over, read from the changes that it has not applied."""
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.postgres.pgoutput import Relation, relation, tuples
 from cutover.postgres.replication import PUBLICATION, filters_origins, subscription_name
@@ -12,6 +14,7 @@ from cutover.postgres.session import Session
 LIMITS = (2_000, 200_000, 2_000_000)  # changes to decode until the first transaction that is not applied has come
 PEEK = 10.0  # seconds
 
+ACTIVE = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
 # What is behind the position that the worker has noted is applied; the slot's own position follows later.
 APPLIED = """SELECT (pg_replication_origin_progress('pg_' || oid, false) - '0/0'::pg_lsn)::bigint
   FROM pg_subscription WHERE subname = %s"""
@@ -43,11 +46,17 @@ class Conflict(NamedTuple):
 def conflict(source: Session, target: Session) -> Conflict | None:
     """What the next transaction stumbles over on the target, None when that cannot be told from here.
 
-    The worker says it only in its server's log, which is not to be had everywhere. Asked only when no worker runs: while
-    this looks, a new one would not get its slot, and would be started again 5 s later.
+    The worker says it only in its server's log, which is not to be had everywhere. Asked only when rows do not arrive:
+    while this looks, a new worker would not get its slot, and would be started again 5 s later. One that fails at once runs
+    for a moment every 5 s, so its end is waited for, for a second at most.
     """
     name = subscription_name(source, target)
+    deadline = Deadline.after(1.0)
     with suppress(CutoverError):  # the worker may have started just now, and a word less is no harm
+        while source.value(ACTIVE, [name]):
+            if deadline.expired:
+                return None
+            time.sleep(0.02)
         applied = int(target.value(APPLIED, [name]) or 0)
         errors = target.value(ERRORS, [name]) if target.value(COUNTS) else None
         found = _first(source, target, name, applied)

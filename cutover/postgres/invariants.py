@@ -28,14 +28,14 @@ UNION ALL SELECT format('vacuum of %%s', relid::regclass) FROM pg_stat_progress_
 UNION ALL SELECT format('%%s on %%s', command, relid::regclass) FROM pg_stat_progress_create_index
  WHERE datname = current_database()"""
 
-NO_WORKER = "its apply worker does not run (see the server log of this side)"
-TROUBLE = f"""SELECT CASE
+BY_DESIGN = ("disabled", "still copying")
+TROUBLE = """SELECT CASE
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s) THEN 'subscription %(plain)s does not exist'
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s AND subenabled) THEN 'disabled'
   WHEN EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
                 WHERE s.subname = %(name)s AND r.srsubstate <> 'r') THEN 'still copying'
   WHEN NOT EXISTS (SELECT FROM pg_stat_subscription WHERE subname = %(name)s AND relid IS NULL AND pid IS NOT NULL)
-    THEN '{NO_WORKER}' END"""
+    THEN 'its apply worker does not run (see the server log of this side)' END"""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,6 @@ class FitsTheWindow(Check):
         try:
             with self.source.open("window") as source, self.target.open("window") as target:
                 return self._look(source, target)
-        except NotCaughtUp as error:
-            return Finding.not_yet(error.message)
         except CutoverError as error:
             return Finding.blind(error.message)
 
@@ -114,7 +112,10 @@ class FitsTheWindow(Check):
                 return Finding.not_yet(error.message)
         trips: list[float] = []
         for _ in range(3):
-            trips.append(await_marker(target, write_marker(source), Deadline.after(5.0)))
+            try:
+                trips.append(await_marker(target, write_marker(source), Deadline.after(5.0)))
+            except NotCaughtUp as error:
+                return _troubled(source, target, name, error.message)
         slowest = max(trips)
         if slowest > ROUND_TRIP:
             return Finding.not_yet(f"a marker took {slowest * 1000:.0f} ms, limit {ROUND_TRIP * 1000:.0f} ms")
@@ -162,9 +163,10 @@ class Follows(Check):
                 trouble = replication_trouble(target, name)
                 if trouble:
                     return _troubled(source, target, name, trouble)
-                seconds = await_marker(target, write_marker(source), Deadline.after(5.0))
-        except NotCaughtUp as error:
-            return Finding.not_yet(error.message)
+                try:
+                    seconds = await_marker(target, write_marker(source), Deadline.after(5.0))
+                except NotCaughtUp as error:
+                    return _troubled(source, target, name, error.message)
         except CutoverError as error:
             return Finding.blind(error.message)
         return Finding.passed(f"{self.target.label} follows {self.source.label}, marker after {seconds * 1000:.0f} ms")
@@ -174,8 +176,8 @@ class Follows(Check):
 
 
 def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
-    """The trouble, and where the worker does not run also what it stumbles over."""
-    found = conflict(source, target) if trouble == NO_WORKER else None
+    """The trouble, or where it may be one of the apply worker what that stumbles over."""
+    found = None if trouble in BY_DESIGN else conflict(source, target)
     if found is None:
         return Finding.not_yet(f"{name} on {target.label}: {trouble}")
     return Finding.not_yet(

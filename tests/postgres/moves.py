@@ -146,6 +146,8 @@ def planted(green: Database, change: str, undo: str) -> Iterator[None]:
         if not session.value("SELECT pg_replication_origin_oid('planted')"):
             session.run("SELECT pg_replication_origin_create('planted')")
         session.run("SELECT pg_replication_origin_session_setup('planted')")
+        forget = "SELECT pg_replication_origin_session_reset(); SELECT pg_replication_origin_drop('planted')"
+        stack.callback(lambda: session.run(forget))
         stack.callback(lambda: session.run(undo))
         session.run(change)
         yield

@@ -55,4 +55,4 @@ SUBSCRIPTIONS = """SELECT format('subscription %s: its rows are not carried to t
  WHERE subname !~ '^cut_' AND subenabled
 UNION ALL SELECT format('replication origin %s: rows written under it are not carried to the other side', roname),
        'if it is a leftover: SELECT pg_replication_origin_drop(' || quote_literal(roname) || ');', 'warns'
-  FROM pg_replication_origin WHERE roname !~ '^pg_'"""
+  FROM pg_replication_origin WHERE roname !~ '^(pg_|cutover_repair$)'"""
