@@ -236,7 +236,9 @@ def _by_value(
         null = f" OR {column.quoted} IS NULL" if None in values else ""
         sql = (
             f"SELECT ({heap.hash})::text, count(*) FROM {heap.rows} "
-            f"WHERE {column.quoted} = ANY({PARAM}::{column.declared}[]){null} GROUP BY 1"
+            # Not = ANY(array): a timestamp is read by a function that is not immutable, for every row anew.
+            f"WHERE {column.quoted} IN (SELECT cutover_v::{column.declared} FROM unnest({PARAM}::text[]) AS u(cutover_v))"
+            f"{null} GROUP BY 1"
         )
         return dict(session.rows(with_params(sql), [known]))
 

@@ -1,10 +1,12 @@
 """The sessions of one switch: whatever is done before the pause has not to be done inside it."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
+from cutover.postgres.warming import know_sequences, know_tables
 
 
 class Hands:
@@ -18,6 +20,11 @@ class Hands:
         self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
         # These two compare rows, and the text of a value must not depend on either side's own settings.
         self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
+        with ThreadPoolExecutor() as pool:
+            learning = [(know_tables, self.fence), (know_tables, self.open)]
+            learning += [(know_sequences, self.look), (know_sequences, self.arrive)]
+            for learnt in [pool.submit(know, session) for know, session in learning]:
+                learnt.result()
 
     def hurry(self, seconds: float) -> None:
         """From now on writes wait for every answer: none of them may take longer than this."""

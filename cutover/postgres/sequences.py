@@ -1,5 +1,7 @@
 """Sequences do not replicate: inside the fence they are set on the other side, with a margin, in one statement."""
 
+from collections.abc import Sequence
+
 from cutover.core.errors import CutoverError
 from cutover.postgres.session import Session
 
@@ -31,12 +33,20 @@ def copy_sequences(source: Session, target: Session, margin: int) -> int:
         called.append(last is not None)
     # NULL says only that it was not used since it was set: after setval(…, 700, false) it stands at 700, not at its start.
     if unused := [name for name, used in zip(names, called, strict=True) if not used]:
-        question = " UNION ALL ".join(f"SELECT {number}, last_value FROM {name}" for number, name in enumerate(unused))
-        for number, stands in source.rows(question):
-            values[names.index(unused[number])] = stands
+        places = {name: place for place, name in enumerate(names)}
+        for name, stands in standing(source, unused).items():
+            values[places[name]] = stands
     target.run("SET synchronous_commit = on")
     if names:
         target.run(SET, [names, values, called])
     else:
         target.run("UPDATE cutover.fencing SET hi = hi")
     return len(names)
+
+
+def standing(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """Where each of these sequences stands; read from the sequence itself."""
+    if not names:
+        return {}
+    question = " UNION ALL ".join(f"SELECT {number}, last_value FROM {name}" for number, name in enumerate(names))
+    return {names[number]: stands for number, stands in session.rows(question)}
