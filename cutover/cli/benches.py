@@ -1,5 +1,8 @@
 """The command that measures: bench."""
 
+import signal
+from typing import NoReturn
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
@@ -40,6 +43,7 @@ def bench(
     if rounds < 0:
         raise ConfigurationRefused([f"--rounds is at least 1, not {rounds}"])
     parts = chosen(only)
+    signal.signal(signal.SIGTERM, _end)
     scale = QUICK if quick else FULL
     figures = measure(parts, scale.rounds(rounds) if rounds else scale, say)
     if json:
@@ -48,3 +52,8 @@ def bench(
         print(figures.markdown() if markdown else figures)
     if figures.failed:
         raise Exit(code=1)
+
+
+def _end(signum: int, frame: object) -> NoReturn:
+    """Servers outlive whoever started them: they are ended on the way out."""
+    raise SystemExit(128 + signum)
