@@ -1,0 +1,138 @@
+"""PostgreSQL's own programs: found by their major version, ended by a deadline, and told no password where others can read it."""
+
+import glob
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg import conninfo
+
+from cutover.core.clock import Deadline
+from cutover.core.errors import CutoverError
+from cutover.postgres.session import APPLICATION, CONNECT, Database
+
+FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/pgsql/bin",
+)
+NEEDED = ("pg_dump", "pg_restore")
+QUICK = 10.0  # seconds for `--version`
+TOLD = 1500  # characters of a program's complaint
+PURPOSE = "schema"  # sessions of the programs are known by it, and ended before others of theirs begin
+
+
+class ProgramFailed(CutoverError):
+    """A program of PostgreSQL is missing, ended with an error, or did not end in time."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How a program reaches one side: a connection string without a password, and the environment that holds it."""
+
+    conninfo: str
+    environment: Mapping[str, str]
+    secret: str
+
+
+def installed() -> Iterator[tuple[int, Path]]:
+    """Major version and folder of every pair of pg_dump and pg_restore: $PG_BIN first, then $PATH, then the usual places."""
+    named = [os.environ.get("PG_BIN", ""), *os.environ.get("PATH", "").split(os.pathsep)]
+    usual = [folder for pattern in FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]
+    for folder in dict.fromkeys(Path(name) for name in (*named, *usual) if name):
+        versions = {_major(folder / program) for program in NEEDED}
+        if len(versions) == 1 and (major := versions.pop()):
+            yield major, folder
+
+
+def programs_of(major: int) -> Path:
+    """The folder with pg_dump and pg_restore of that major version; raises ProgramFailed naming what there is.
+
+    The same major, not a later one: what a later pg_restore sets at its beginning is unknown to an older server.
+    """
+    seen: list[str] = []
+    for found, folder in installed():
+        if found == major:
+            return folder
+        seen.append(f"{found} in {folder}")
+    raise ProgramFailed(
+        f"pg_dump and pg_restore {major} are wanted; found {', '.join(seen) or 'none'}",
+        next_command=f"apt-get install postgresql-client-{major} (or name their folder: export PG_BIN=…)",
+    )
+
+
+def reached(database: Database, settings: Mapping[str, str]) -> Reached:
+    """How a program reaches that side; raises ProgramFailed for what cannot be passed on in secret."""
+    words = conninfo.conninfo_to_dict(database.resolve())
+    secret = str(words.pop("password", "") or "")
+    if words.pop("sslpassword", None):
+        raise ProgramFailed(f"{database.side}: pg_dump cannot be given sslpassword in secret: use a key without one")
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    words |= {
+        "application_name": f"{APPLICATION} {PURPOSE}",
+        "connect_timeout": int(CONNECT),
+        "options": options,
+    }
+    # What the string leaves open comes from the PG* variables, as for our own sessions.
+    environment = {**os.environ, "LC_MESSAGES": "C"} | ({"PGPASSWORD": secret} if secret else {})
+    return Reached(conninfo.make_conninfo("", **words), environment, secret)
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline, secret: str = "") -> str:
+    """What the program prints; raises ProgramFailed with its last complaint. It does not outlive the deadline."""
+    process = subprocess.Popen(
+        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    name = Path(argv[0]).name
+    try:
+        printed, said = process.communicate(timeout=deadline.remaining())
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise ProgramFailed(f"{name} did not end in time") from None
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode:
+        complaint = complained(said.decode("utf-8", "replace"), secret)
+        raise ProgramFailed(f"{name} ended with {process.returncode}: {complaint}")
+    return printed.decode("utf-8", "replace")
+
+
+def complained(said: str, secret: str) -> str:
+    """The program's last words without the statements that it quotes: a foreign server's or a user's may hold a password."""
+    kept: list[str] = []
+    quoting = False
+    for line in said.splitlines():
+        quoting = line.startswith("Command was:") or (quoting and not re.match(r"pg_\w+: ", line))
+        if not quoting and line.strip():
+            kept.append(line.strip())
+    told = "; ".join(kept)
+    if secret:
+        told = told.replace(secret, "…")
+    return told if len(told) <= TOLD else f"…{told[-TOLD:]}"
+
+
+def _major(program: Path) -> int:
+    if not program.is_file():
+        return 0
+    try:
+        done = subprocess.run([str(program), "--version"], capture_output=True, timeout=QUICK, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    version = re.search(rb"\(PostgreSQL\) (\d+)", done.stdout)
+    return int(version[1]) if version and done.returncode == 0 else 0
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends the program and the workers that it has forked."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.communicate()
