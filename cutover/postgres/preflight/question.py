@@ -16,7 +16,7 @@ PATIENCE = 25.0  # seconds for all questions of one visit; the gate waits 30
 NAMED = 5  # remarks that one line of text names; `data` has them all
 LONGEST = 160  # characters of one remark in that line
 
-APP_SCHEMA = "n.nspname <> 'information_schema' AND n.nspname <> 'cutover' AND n.nspname !~ '^pg_'"
+APP_SCHEMA = "n.nspname NOT IN ('information_schema', 'cutover', 'cutover_schema') AND n.nspname !~ '^pg_'"
 PINNED = "PGOPTIONS='-c search_path=pg_catalog'"  # every name is then written with its schema, as our sessions see it
 
 

@@ -1,0 +1,96 @@
+"""A database with one of everything that a schema may hold, and an empty one beside it; for the copies of schema and rows."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from conftest import Pair
+from psycopg import conninfo
+
+from cutover.postgres.session import Database
+
+SCHEMA = r"""
+CREATE EXTENSION vector;
+CREATE SCHEMA "Odd schema" AUTHORIZATION rich_owner;
+GRANT USAGE ON SCHEMA "Odd schema" TO rich_reader;
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN short AS text CHECK (length(VALUE) < 100);
+CREATE TYPE pair AS (a int, b text);
+CREATE TYPE span AS RANGE (subtype = int);
+CREATE FUNCTION double(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE PROCEDURE nothing() LANGUAGE sql AS 'SELECT 1';
+CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);
+CREATE CAST (pair AS text) WITH INOUT;
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.t := coalesce(NEW.t, '') || ' stamped'; RETURN NEW; END $$;
+CREATE TABLE parent (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t text NOT NULL DEFAULT 'x', m mood, ms mood[], p pair,
+  s short, r span, twice bigint GENERATED ALWAYS AS (id * 2) STORED, UNIQUE (t, id));
+CREATE TABLE child (id serial PRIMARY KEY, parent bigint REFERENCES parent, big text, raw bytea, f double precision, n numeric,
+  at timestamptz, i interval, j jsonb, CHECK (id > 0));
+CREATE INDEX child_j ON child USING gin (j);
+CREATE TABLE points (id int PRIMARY KEY, v vector(3));
+CREATE INDEX points_near ON points USING hnsw (v vector_l2_ops);
+CREATE TRIGGER stamped BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TABLE "Odd schema"."Tab""le; x" ("Col""umn" int, "select" text, gone int, PRIMARY KEY ("Col""umn"));
+ALTER TABLE "Odd schema"."Tab""le; x" DROP COLUMN gone;
+ALTER TABLE "Odd schema"."Tab""le; x" OWNER TO rich_owner;
+GRANT SELECT ON "Odd schema"."Tab""le; x" TO rich_reader;
+CREATE TABLE keyless (a text, b int);
+ALTER TABLE keyless REPLICA IDENTITY FULL;
+CREATE TABLE by_index (a int NOT NULL, b text);
+CREATE UNIQUE INDEX by_index_a ON by_index (a);
+ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_a;
+CREATE TABLE empty (id int PRIMARY KEY);
+CREATE TABLE tree (a int, b int, t text, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
+CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1);
+CREATE TABLE tree_2 PARTITION OF tree FOR VALUES IN (2) PARTITION BY RANGE (b);
+CREATE TABLE tree_2a PARTITION OF tree_2 FOR VALUES FROM (0) TO (500);
+CREATE TABLE tree_2b PARTITION OF tree_2 FOR VALUES FROM (500) TO (100000);
+CREATE INDEX tree_t ON tree (t);
+CREATE STATISTICS child_stats ON parent, id FROM child;
+CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM parent;
+CREATE VIEW odd_ones AS SELECT * FROM parent WHERE id % 2 = 1;
+ALTER TABLE child ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON child FOR SELECT TO rich_reader USING (true);
+COMMENT ON TABLE parent IS 'the first; "one"';
+COMMENT ON INDEX child_j IS 'inside';
+"""
+ROWS = r"""
+INSERT INTO parent (t, m, ms, p, s, r) SELECT 't' || i, 'ok'::mood, '{sad,ok}'::mood[], ROW(i, 'b,' || chr(9) || i)::pair, 's'::short, span(i, i + 5)
+  FROM generate_series(1, 3000) i;
+INSERT INTO child (parent, big, raw, f, n, at, i, j)
+  SELECT 1 + i % 3000, CASE WHEN i % 500 = 0 THEN repeat(md5(i::text), 3000) ELSE E'line\n\\N ' || i END, decode(md5(i::text), 'hex'),
+         i / 3.0, i / 7.0, '2026-01-01 00:00:00+00'::timestamptz + i * '0.000001 s'::interval, '1 day 24:00:00', jsonb_build_object('i', i)
+  FROM generate_series(1, 6000) i;
+INSERT INTO "Odd schema"."Tab""le; x" SELECT i, NULL FROM generate_series(1, 50) i;
+INSERT INTO points SELECT i, format('[%s,1,2.5]', i)::vector FROM generate_series(1, 100) i;
+INSERT INTO keyless SELECT 'same', NULL FROM generate_series(1, 20);
+INSERT INTO by_index SELECT i, '' FROM generate_series(1, 20) i;
+INSERT INTO tree SELECT 1 + i % 2, i, 't' || i FROM generate_series(1, 900) i;
+"""
+ROLES = "rich_owner", "rich_reader"
+
+
+@contextmanager
+def rich(pair: Pair, prefix: str, *, rows: bool = True) -> Iterator[Pair]:
+    """`rich` on blue and an empty `rich` on green; both are gone afterwards."""
+    for side in ("blue", "green"):
+        pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
+        pair.sql(side, "CREATE DATABASE rich")
+        for role in ROLES:
+            if not pair.sql(side, f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
+                pair.sql(side, f"CREATE ROLE {role}")
+    dsns = {side: conninfo.make_conninfo(pair.dsns[side], dbname="rich") for side in ("blue", "green")}
+    with psycopg.connect(dsns["blue"], autocommit=True) as connection:
+        connection.execute(SCHEMA.encode())
+        if rows:
+            connection.execute(ROWS.encode())
+    os.environ.update({f"{prefix}_{side.upper()}_DSN": dsn for side, dsn in dsns.items()})
+    # Slots belong to the whole server, and their names are made of the sides' names: other names than the shop's.
+    sides = [Database(name, f"{prefix}_{side.upper()}_DSN", lambda side=side: dsns[side])
+             for name, side in (("old", "blue"), ("new", "green"))]  # type: ignore[misc]  # fmt: skip
+    try:
+        yield Pair(sides[0], sides[1], dsns, pair.programs, pair.crash)
+    finally:
+        for side in ("blue", "green"):
+            pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
