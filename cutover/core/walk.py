@@ -2,20 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from cutover.core import killpoint
 from cutover.core.clock import Backoff, Deadline
-from cutover.core.errors import CutoverError, GateFailed, NotConverged, StepFailed, Unexpected, Unreachable
+from cutover.core.errors import (
+    BudgetOverrun,
+    CutoverError,
+    GateFailed,
+    NotConverged,
+    StepFailed,
+    Unexpected,
+    Unreachable,
+    Waiting,
+)
 from cutover.core.gate import Gate, Verdict
 from cutover.core.journal import Position
 from cutover.core.plain import plain, text
 from cutover.core.step import Step
+from cutover.core.telling import heard
 from cutover.core.watch import Event, GuardTripped, InterruptRequested, Listener, Watch, found, reason
 
 __all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Walker", "is_open", "observed", "past_commit"]
 
 T = TypeVar("T")
+
+STOPS = (InterruptRequested, GuardTripped, Waiting, BudgetOverrun)  # what `breathe` ends a wait with
 
 
 @dataclass
@@ -52,8 +65,11 @@ class Walker(Watch):
         try:
             for number, command in enumerate(commands):
                 killpoint.reached(f"before command {step.name}:{number}")
-                command.run(deadline)
+                with heard(partial(self._said, step.name, deadline)):
+                    command.run(deadline)
                 killpoint.reached(f"after command {step.name}:{number}")
+        except STOPS:
+            raise  # by our own watch while the command was at work, as in any other wait: its intent stays open
         except Exception as error:  # noqa: BLE001 - any technology's exception: the outcome is unknown, so it is read back
             failure = error
             self.record("command-failed", step=step.name, error=reason(error))
@@ -63,6 +79,10 @@ class Walker(Watch):
         self.record(
             "converged", step=step.name, seen=plain(seen), undoes=list(step.undoes), seconds=seconds, evidence=evidence
         )
+
+    def _said(self, name: str, deadline: Deadline, seen: str) -> None:
+        self.looking(name, seen, deadline)
+        self.breathe()
 
     def _observe(self, step: Step[Any], deadline: Deadline) -> Any:
         backoff = Backoff(self.clock)

@@ -13,6 +13,7 @@ from psycopg import conninfo
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
+from cutover.core.telling import say
 from cutover.postgres.session import APPLICATION, CONNECT, Database
 
 FOLDERS = (
@@ -23,6 +24,7 @@ FOLDERS = (
 )
 NEEDED = ("pg_dump", "pg_restore")
 QUICK = 10.0  # seconds for `--version`
+LOOK = 1.0  # seconds between two words of a program that is at work
 TOLD = 1500  # characters of a program's complaint
 PURPOSE = "schema"  # sessions of the programs are known by it, and ended before others of theirs begin
 
@@ -91,10 +93,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline,
     )  # fmt: skip
     name = Path(argv[0]).name
     try:
-        printed, said = process.communicate(timeout=deadline.remaining())
-    except subprocess.TimeoutExpired:
-        _end(process)
-        raise ProgramFailed(f"{name} did not end in time") from None
+        printed, said = _outcome(process, name, deadline)
     except BaseException:
         _end(process)
         raise
@@ -102,6 +101,16 @@ def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline,
         complaint = complained(said.decode("utf-8", "replace"), secret)
         raise ProgramFailed(f"{name} ended with {process.returncode}: {complaint}")
     return printed.decode("utf-8", "replace")
+
+
+def _outcome(process: "subprocess.Popen[bytes]", name: str, deadline: Deadline) -> tuple[bytes, bytes]:
+    while True:
+        try:
+            return process.communicate(timeout=min(LOOK, deadline.remaining()))
+        except subprocess.TimeoutExpired:
+            if deadline.expired:
+                raise ProgramFailed(f"{name} did not end in time") from None
+            say(f"{name} is at work")
 
 
 def complained(said: str, secret: str) -> str:
