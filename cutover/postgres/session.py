@@ -1,6 +1,6 @@
 """Sessions on one side's database: bounded in time, recognisable by name, and unable to write in a dry-run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import psycopg
 from psycopg import conninfo
 
 from cutover.core.errors import CutoverError, Unreachable
+from cutover.postgres.copy_stream import copied_out
 from cutover.postgres.watchdog import watchdog
 
 CONNECT = 5.0
@@ -70,6 +71,42 @@ class Session:
         """The first column of the first row, None when there is no row."""
         found = self.rows(sql, params, timeout=timeout)
         return found[0][0] if found else None
+
+    def copy_out(self, sql: str, *, stall: float) -> Iterator[bytes]:
+        """What COPY … TO STDOUT answers, in blocks of about 1 MB; raises Unreachable when nothing comes for `stall` s.
+
+        A session whose COPY was not read to its end is of no further use.
+        """
+        try:
+            yield from copied_out(self._connection.pgconn, sql, stall)
+        except TimeoutError:
+            self._connection.close()
+            raise Unreachable(f"{self.side}: no answer within {stall:g} s") from None
+        except psycopg.Error as error:
+            raise self._explained(error, stall, False) from error
+
+    def copy_in(self, sql: str, blocks: Iterable[bytes], *, stall: float) -> int:
+        """Feeds COPY … FROM STDIN and answers how many rows it took; raises Unreachable when a block takes `stall` s."""
+        fired: list[bool] = []
+        fileno = self._connection.fileno()
+        cursor = self._connection.cursor()
+        copying = cursor.copy(sql)
+        try:
+            with watchdog.limit(fileno, stall, fired):
+                copy = copying.__enter__()
+            try:
+                for block in blocks:
+                    with watchdog.limit(fileno, stall, fired):
+                        copy.write(block)
+            except BaseException as error:
+                with watchdog.limit(fileno, stall, fired):
+                    copying.__exit__(type(error), error, error.__traceback__)
+                raise
+            with watchdog.limit(fileno, stall, fired):
+                copying.__exit__(None, None, None)
+        except psycopg.Error as error:
+            raise self._explained(error, stall, bool(fired)) from error
+        return cursor.rowcount
 
     @property
     def pid(self) -> int:

@@ -11,7 +11,6 @@ from psycopg import conninfo
 from cutover.postgres.session import Database
 
 SCHEMA = r"""
-CREATE EXTENSION vector;
 CREATE SCHEMA "Odd schema" AUTHORIZATION rich_owner;
 GRANT USAGE ON SCHEMA "Odd schema" TO rich_reader;
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -28,8 +27,6 @@ CREATE TABLE parent (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t text 
 CREATE TABLE child (id serial PRIMARY KEY, parent bigint REFERENCES parent, big text, raw bytea, f double precision, n numeric,
   at timestamptz, i interval, j jsonb, CHECK (id > 0));
 CREATE INDEX child_j ON child USING gin (j);
-CREATE TABLE points (id int PRIMARY KEY, v vector(3));
-CREATE INDEX points_near ON points USING hnsw (v vector_l2_ops);
 CREATE TRIGGER stamped BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION stamp();
 CREATE TABLE "Odd schema"."Tab""le; x" ("Col""umn" int, "select" text, gone int, PRIMARY KEY ("Col""umn"));
 ALTER TABLE "Odd schema"."Tab""le; x" DROP COLUMN gone;
@@ -55,6 +52,11 @@ CREATE POLICY mine ON child FOR SELECT TO rich_reader USING (true);
 COMMENT ON TABLE parent IS 'the first; "one"';
 COMMENT ON INDEX child_j IS 'inside';
 """
+# Debian's 15 is without it.
+VECTORS = """CREATE EXTENSION vector;
+CREATE TABLE points (id int PRIMARY KEY, v vector(3));
+CREATE INDEX points_near ON points USING hnsw (v vector_l2_ops)"""
+NO_VECTORS = "CREATE TABLE points (id int PRIMARY KEY, v text)"
 ROWS = r"""
 INSERT INTO parent (t, m, ms, p, s, r) SELECT 't' || i, 'ok'::mood, '{sad,ok}'::mood[], ROW(i, 'b,' || chr(9) || i)::pair, 's'::short, span(i, i + 5)
   FROM generate_series(1, 3000) i;
@@ -63,7 +65,7 @@ INSERT INTO child (parent, big, raw, f, n, at, i, j)
          i / 3.0, i / 7.0, '2026-01-01 00:00:00+00'::timestamptz + i * '0.000001 s'::interval, '1 day 24:00:00', jsonb_build_object('i', i)
   FROM generate_series(1, 6000) i;
 INSERT INTO "Odd schema"."Tab""le; x" SELECT i, NULL FROM generate_series(1, 50) i;
-INSERT INTO points SELECT i, format('[%s,1,2.5]', i)::vector FROM generate_series(1, 100) i;
+INSERT INTO points SELECT i, format('[%s,1,2.5]', i){vector} FROM generate_series(1, 100) i;
 INSERT INTO keyless SELECT 'same', NULL FROM generate_series(1, 20);
 INSERT INTO by_index SELECT i, '' FROM generate_series(1, 20) i;
 INSERT INTO tree SELECT 1 + i % 2, i, 't' || i FROM generate_series(1, 900) i;
@@ -83,14 +85,16 @@ def rich(pair: Pair, prefix: str, *, rows: bool = True) -> Iterator[Pair]:
     dsns = {side: conninfo.make_conninfo(pair.dsns[side], dbname="rich") for side in ("blue", "green")}
     with psycopg.connect(dsns["blue"], autocommit=True) as connection:
         connection.execute(SCHEMA.encode())
+        has = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+        connection.execute((VECTORS if has else NO_VECTORS).encode())
         if rows:
-            connection.execute(ROWS.encode())
+            connection.execute(ROWS.replace("{vector}", "::vector" if has else "").encode())
     os.environ.update({f"{prefix}_{side.upper()}_DSN": dsn for side, dsn in dsns.items()})
     # Slots belong to the whole server, and their names are made of the sides' names: other names than the shop's.
-    sides = [Database(name, f"{prefix}_{side.upper()}_DSN", lambda side=side: dsns[side])
-             for name, side in (("old", "blue"), ("new", "green"))]  # type: ignore[misc]  # fmt: skip
+    old = Database("old", f"{prefix}_BLUE_DSN", lambda: dsns["blue"])
+    new = Database("new", f"{prefix}_GREEN_DSN", lambda: dsns["green"])
     try:
-        yield Pair(sides[0], sides[1], dsns, pair.programs, pair.crash)
+        yield Pair(old, new, dsns, pair.programs, pair.crash)
     finally:
         for side in ("blue", "green"):
             pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")

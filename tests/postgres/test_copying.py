@@ -1,0 +1,279 @@
+"""The first copy by several connections under one snapshot: everything arrives, whatever changes meanwhile or is killed."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+import pytest
+from conftest import Pair, serving
+from contract import holds
+from moves import kits, publications, reverse, take, until
+from rich import rich
+
+from cutover.core import killpoint
+from cutover.core.clock import Deadline
+from cutover.core.step import Step
+from cutover.core.telling import heard
+from cutover.postgres.copied_subscription import CopiedSubscription
+from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, Rewritten
+from cutover.postgres.keeper import KEEPER
+from cutover.postgres.schema_copy import SchemaTables
+from cutover.postgres.validation import validate
+
+SMALL = 100_000  # bytes above which a table is copied in parts, here
+
+
+def opening(pair: Pair) -> list[Step[Any]]:
+    """What stands before the copy when green's schema is copied, too."""
+    schema = SchemaTables(name="schema-tables", source=pair.blue, target=pair.green, keys=False, settle=60.0)
+    blue, green = kits(pair.blue, pair.green)
+    return [schema, blue, green, *publications(pair.blue, pair.green)]
+
+
+def following(pair: Pair) -> CopiedSubscription:
+    return CopiedSubscription(
+        name="following", source=pair.blue, target=pair.green, before="absent", after="following", settle=60.0, jobs=3,
+        above=SMALL, completes=True,
+    )  # fmt: skip
+
+
+def rows(pair: Pair) -> CopyRows:
+    return CopyRows(pair.blue, pair.green, 3, SMALL)
+
+
+def long() -> Deadline:
+    return Deadline.after(120.0)
+
+
+@contextmanager
+def opened(pair: Pair, prefix: str) -> Iterator[Pair]:
+    with rich(pair, prefix) as both:
+        for step in opening(both):
+            take(step)
+        yield both
+        for undo in (*reversed([*opening(both), following(both)]),):
+            take(undo.inverse())
+        assert left_over(both) == []
+
+
+@pytest.fixture
+def both(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """The rich database on blue; on green its tables without keys, indexes and rows, fenced."""
+    monkeypatch.setenv("PG_BIN", str(pair.programs))
+    with opened(pair, "RICH") as found:
+        yield found
+
+
+def left_over(pair: Pair) -> list[Any]:
+    """Slots and keepers that nobody needs any more."""
+    slots = pair.sql("blue", "SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'cut_old_new'")
+    return slots + keepers(pair)
+
+
+def keepers(pair: Pair) -> list[Any]:
+    return pair.sql("blue", f"SELECT pid FROM pg_stat_activity WHERE application_name = '{KEEPER}'")
+
+
+class Writing(threading.Thread):
+    """Changes every table of blue all the time, in transactions of several statements."""
+
+    CHANGES = """INSERT INTO parent (t, m) VALUES ('new', 'sad');
+      UPDATE parent SET t = t || '.' WHERE id % 500 = {n} % 500; DELETE FROM parent p WHERE id = {n} AND NOT EXISTS
+        (SELECT FROM child c WHERE c.parent = p.id);
+      INSERT INTO child (parent, big) SELECT max(id), repeat('long', {n} % 3000) FROM parent;
+      UPDATE child SET big = 'changed' WHERE id = {n} * 7 % 6000; DELETE FROM child WHERE id = {n} * 11 % 6000;
+      UPDATE "Odd schema"."Tab""le; x" SET "select" = '{n}' WHERE "Col""umn" = {n} % 50;
+      INSERT INTO keyless VALUES ('more', {n}); DELETE FROM keyless WHERE b = {n} - 5;
+      UPDATE by_index SET b = b || 'x' WHERE a = {n} % 20;
+      INSERT INTO tree VALUES (2, 1000 + {n}, 'late'); UPDATE tree SET a = 3 - a WHERE b = {n} % 400 AND a IN (1, 2);
+      UPDATE points SET v = '[0,0,{n}]' WHERE id = {n} % 100"""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(name="writing", daemon=True)
+        self._dsn, self._over, self.count = dsn, threading.Event(), 0
+        self.error: psycopg.Error | None = None
+
+    def run(self) -> None:
+        try:
+            with psycopg.connect(self._dsn, autocommit=True) as connection:
+                while not self._over.wait(0.005):
+                    self.count += 1
+                    connection.execute(f"BEGIN; {self.CHANGES.format(n=self.count)}; COMMIT".encode())
+        except psycopg.Error as error:
+            self.error = error
+
+    def __enter__(self) -> Self:
+        self.start()
+        until(lambda: self.count > 3 or self.error, 20.0, "writes")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        count = self.count
+        try:
+            until(lambda: self.count > count + 3 or self.error, 20.0, "more writes")
+        finally:
+            self._over.set()
+            self.join(20.0)
+        assert self.error is None, self.error
+
+
+def equal(pair: Pair) -> None:
+    report = validate(pair.blue, pair.green)
+    assert report.status == "equal", str(report)
+    assert report.rows > 9000
+
+
+def test_every_row_arrives_while_all_of_them_change(both: Pair) -> None:
+    with Writing(both.dsns["blue"]):
+        take(following(both), 60.0)
+    equal(both)
+    assert both.sql("green", "SELECT bool_and(t NOT LIKE '%stamped stamped%') FROM parent") == [(True,)], (
+        "no trigger has fired"
+    )
+    parts = both.sql("green", "SELECT leaf, count(*), sum(row_count) FROM cutover.copy_parts GROUP BY 1")
+    found = {leaf: (count, copied) for leaf, count, copied in parts}
+    assert found["public.child"][0] > 1 and found["public.empty"] == (1, 0)
+    assert not keepers(both), "the snapshot is let go when the copy has ended"
+    frozen = both.sql("green", "SELECT relname FROM pg_class WHERE relname = 'points' AND relallvisible > 0")
+    assert frozen == [("points",)]
+
+
+@pytest.mark.parametrize("sides", [("15", "16")])
+def test_from_15(sides: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving("OLDER", *sides, count=10) as pair:
+        monkeypatch.setenv("PG_BIN", str(pair.programs.parents[1] / "pginstall" / "bin"))
+        with opened(pair, "RICH15") as both:
+            with Writing(both.dsns["blue"]):
+                take(following(both), 60.0)
+            equal(both)
+
+
+@pytest.mark.slow
+def test_contract(both: Pair, tmp_path: Path) -> None:
+    holds(lambda: following(both), state_dir=tmp_path)
+    assert left_over(both) == []
+
+
+class Died(BaseException):
+    """The copier is dead."""
+
+
+def die_at(point: str) -> Callable[[str], None]:
+    def hook(name: str) -> None:
+        if name == point:
+            raise Died
+
+    return hook
+
+
+def killed(pair: Pair, point: str) -> None:
+    killpoint.install(die_at(point))
+    try:
+        with pytest.raises(Died):
+            CopyRows(pair.blue, pair.green, 1, SMALL).run(long())
+    finally:
+        killpoint.install(None)
+
+
+def test_what_is_copied_is_not_copied_again_while_the_snapshot_lives(both: Pair) -> None:
+    with Writing(both.dsns["blue"]):
+        killed(both, "copy: the first part is copied")
+        done = both.sql("green", "SELECT id, done FROM cutover.copy_parts WHERE done IS NOT NULL")
+        began = both.sql("green", "SELECT began FROM cutover.copy_run")
+        assert len(done) == 1 and keepers(both) and following(both).observe() == "copying"
+        said: list[str] = []
+        with heard(said.append):
+            take(following(both), 60.0)
+    assert both.sql("green", "SELECT began FROM cutover.copy_run") == began
+    for number, at in done:
+        assert both.sql("green", "SELECT done FROM cutover.copy_parts WHERE id = %s", number) == [(at,)]
+    assert any("MB, " in word and "left" in word for word in said) and not any("anew" in word for word in said)
+    equal(both)
+
+
+def test_without_its_snapshot_a_copy_begins_anew(both: Pair) -> None:
+    killed(both, "copy: the first part is copied")
+    both.sql("blue", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{KEEPER}'")
+    until(lambda: not keepers(both))
+    began = both.sql("green", "SELECT began FROM cutover.copy_run")
+    said: list[str] = []
+    with heard(said.append):
+        take(following(both), 60.0)
+    assert both.sql("green", "SELECT began FROM cutover.copy_run") != began
+    assert "the snapshot of the earlier copy is gone: it begins anew" in said
+    equal(both)
+
+
+def test_a_table_that_is_rewritten_meanwhile_is_not_pieced_together(both: Pair) -> None:
+    killed(both, "copy: the parts are noted")
+    both.sql("blue", "VACUUM FULL child")
+    with pytest.raises(Rewritten, match=r"public\.child was rewritten"):
+        rows(both).run(long())
+    assert not keepers(both)
+    take(following(both), 60.0)
+    equal(both)
+
+
+def test_the_copy_is_not_sent_back(both: Pair) -> None:
+    back = reverse(both.blue, both.green)
+    take(back)
+    with pytest.raises(CopyRefused, match="slot cut_new_old on new would send the copy back"):
+        rows(both).run(long())
+    assert following(both).observe() == "absent" and left_over(both) == []
+    take(back.inverse())
+
+
+def test_who_listens_may_end_it_and_it_can_be_gone_on_with(both: Pair) -> None:
+    def enough(seen: str) -> None:
+        raise Died
+
+    with heard(enough), pytest.raises(Died):
+        rows(both).run(long())
+    assert following(both).observe() == "copying"
+    EndCopy(both.blue, both.green).run(long())
+    assert left_over(both) == []
+
+
+def test_an_open_transaction_is_named_and_the_slot_is_dropped(both: Pair) -> None:
+    said: list[str] = []
+    with psycopg.connect(both.dsns["blue"]) as connection:
+        connection.execute("INSERT INTO keyless VALUES ('open', 1)")
+        with heard(said.append), pytest.raises(Exception, match="it waits for 1 transactions that are open on old"):
+            rows(both).run(Deadline.after(2.5))
+        connection.rollback()
+    assert any("waits for 1 transactions" in word for word in said)
+    until(lambda: left_over(both) == [])
+
+
+def test_what_a_person_pastes_does_the_same(both: Pair) -> None:
+    step = following(both)
+    with Writing(both.dsns["blue"]):
+        for command in step.commands("following"):
+            paste(both, command.shell())
+            paste(both, command.shell())
+    until(lambda: step.observe() == "following", 20.0)
+    assert paste(both, step.check_shell()).strip() == "following"
+    equal(both)
+    for command in step.commands("absent"):
+        paste(both, command.shell())
+        paste(both, command.shell())
+    assert step.observe() == "absent" and left_over(both) == []
+    assert both.sql("green", "SELECT count(*) FROM parent") == [(0,)]
+
+
+def paste(pair: Pair, text: str) -> str:
+    environ = {
+        "PATH": f"{pair.programs}:{os.environ['PATH']}",
+        "RICH_BLUE_DSN": pair.dsns["blue"],
+        "RICH_GREEN_DSN": pair.dsns["green"],
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
