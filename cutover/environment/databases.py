@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cutover.environment.clients import ClientCname, MultiHost, PgBouncer
 from cutover.environment.comparing import Validation
+from cutover.environment.copying import Copy, GreenSchema
 from cutover.environment.reading import whole
 from cutover.environment.reference import Ref
 from cutover.environment.section import Section
@@ -36,6 +37,9 @@ class Database(Section):
     green_from_blue: Ref | None = None
     """How blue's server reaches green's, where that is not `green`."""
     fence: Fence = Fence()
+    green_schema: Annotated[GreenSchema, Field(alias="schema")] = "present"
+    """`present`: green has blue's tables already; `copied`: the plan makes them, with pg_dump and pg_restore."""
+    first_copy: Annotated[Copy, Field(alias="copy")] = Copy()
     copy_timeout: Wait = 21_600.0
     """The longest time that the first copy may take."""
     lag_limit_bytes: Annotated[int, whole(0, 1_000_000_000_000)] = 1_000_000

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from cutover.core.errors import ConfigurationRefused
@@ -128,10 +129,15 @@ def _known_keys(loc: Loc) -> list[str]:
     """The keys that the models know at the place of `loc`'s last part."""
     models: list[type[BaseModel]] = [Environment]
     for part in loc[:-1]:
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        fields = [_keys(model)[str(part)] for model in models if part in _keys(model)]
         tagged = [m for m in models if "kind" in m.model_fields and part in get_args(m.model_fields["kind"].annotation)]
         models = [m for f in fields for m in _models_in(f.annotation)] or tagged or models
-    return [key for model in models for key in model.model_fields if (model, key) != (ChecklistItem, "name")]
+    return [key for model in models for key in _keys(model) if (model, key) != (ChecklistItem, "name")]
+
+
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The model's fields by their keys in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

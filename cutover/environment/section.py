@@ -9,6 +9,7 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        serialize_by_alias=True,  # a dump can be read again
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
         validate_default=False,

@@ -45,6 +45,11 @@ database:                       # several databases that switch in one window: s
   green: env:GREEN_DSN          # the new one
   # blue_from_green: env:…      # how the servers reach each other, where the route differs
   # green_from_blue: env:…
+  # schema: present             # copied: the plan makes green's tables from blue's, with pg_dump and pg_restore
+  # copy:
+  #   method: table-sync        # parallel: large tables in parts, by several connections under one snapshot
+  #   jobs: 4                   # connections of a parallel copy; indexes that are built at the same time
+  #   parallel_above: 1GB       # larger tables are copied in parts
   # copy_timeout: 6h
   # lag_limit_bytes: 1000000    # more than this, and the window is not entered
   # longest_transaction: 2s     # an older one that has written, and the window is not entered

@@ -125,7 +125,7 @@ def bake(means: Means, part: Parts) -> Phase:
 
 def finish(means: Means) -> Plan:
     """Removes the way back, on purpose and for good; blue keeps its fence, because taking it off would open blue."""
-    items = tuple(item for pair in means.pairs for item in finished(pair))
+    items = tuple(item for pair in means.pairs for item in finished(means, pair))
     return Plan(
         name="finish",
         environment=means.environment.name,

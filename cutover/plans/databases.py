@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
 from cutover.plans.checks import AllOf, WayBackWarm
+from cutover.plans.copying import rows_copied, schema_kept, tables_made
 from cutover.plans.means import Means
 from cutover.postgres.baseline import SameRows, Validated
 from cutover.postgres.ddl_guard import DdlGuard
@@ -18,30 +19,20 @@ from cutover.postgres.way_back import Directions, WayBack
 
 def replicated(means: Means, pair: DatabasePair) -> Iterator[Item]:
     """One database, fenced on green, copied, following in both directions, compared row by row."""
-    blue, green, named, copy_timeout = pair.blue, pair.green, pair.named, means.words(pair).copy_timeout
+    blue, green, named, words = pair.blue, pair.green, pair.named, means.words(pair)
+    yield from tables_made(words, pair)
     yield FenceKit(name=named("fence-kit-blue"), database=blue, before="absent", after="open")
     yield FenceKit(name=named("fence-kit-green"), database=green, before="absent", after="fenced")
     yield Publication(name=named("publication-blue"), database=blue, before="absent", after="present")
     yield Publication(name=named("publication-green"), database=green, before="absent", after="present")
     yield DdlGuard(name=named("ddl-guard-blue"), database=blue)
     yield DdlGuard(name=named("ddl-guard-green"), database=green)
-    yield Subscription(
-        name=named("green-follows-blue"),
-        source=blue,
-        address=pair.from_blue,
-        target=green,
-        copy=True,
-        empties=True,
-        before="absent",
-        after="following",
-        settle=copy_timeout,
-        expected=30.0,
-    )
+    yield from rows_copied(words, pair)
     yield WayBack(name=named("blue-follows-green"), source=green, address=pair.from_green, target=blue)
     yield Gate(
         name=named("green-caught-up"),
         check=Follows(blue, green),
-        deadline=copy_timeout,
+        deadline=words.copy_timeout,
         on_rollback=SameRows(blue, green),
     )
     yield Validated(name=named("rows-validated"), source=blue, target=green, before="not validated", after="validated")
@@ -88,7 +79,7 @@ def all_of(checks: list[tuple[str, Check]]) -> Check:
     return checks[0][1] if len(checks) == 1 else AllOf(tuple(checks))
 
 
-def finished(pair: DatabasePair) -> Iterator[Item]:
+def finished(means: Means, pair: DatabasePair) -> Iterator[Item]:
     """One database without its way back."""
     blue, green, named = pair.blue, pair.green, pair.named
     yield Subscription(
@@ -123,3 +114,4 @@ def finished(pair: DatabasePair) -> Iterator[Item]:
         name = named(f"ddl-guard-{side}-gone")
         yield DdlGuard(name=name, database=database, before="watched", after="absent", one_way=True)
     yield FenceKit(name=named("fence-kit-green-gone"), database=green, before="open", after="absent", one_way=True)
+    yield from schema_kept(means.words(pair), pair)

@@ -19,10 +19,10 @@ from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
 from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands
 from cutover.plans.client_route import ClientRoute, client_routes
+from cutover.plans.copying import database_checks
 from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
-from cutover.postgres.preflight import preflight
 
 SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
 
@@ -39,9 +39,7 @@ class Parts:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = []
         for pair in self.means.pairs:
-            words = self.means.words(pair)
-            asked = preflight(pair.blue, pair.green, words.longest_transaction, words.wal_limit_bytes)
-            checks += [(pair.named(name), check) for name, check in asked]
+            checks += [(pair.named(name), check) for name, check in database_checks(self.means, pair)]
             checks += ClientRoute(self.means, pair).preflight_checks()
         if question := self.means.environment.ledger_keys:
             pair = self.means.ledger_pair()

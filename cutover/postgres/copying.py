@@ -47,7 +47,7 @@ class _Stopped(Exception):
 
 
 def slot_of(source: Database, target: Database) -> str:
-    return subscription_name(source.side, target.side)
+    return subscription_name(source, target)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class CopyRows(Command):
         slot, back = slot_of(self.source, self.target), slot_of(self.target, self.source)
         if theirs.value("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [back]):
             raise CopyRefused(
-                f"slot {back} on {self.target.side} would send the copy back to {self.source.side}: nothing was copied",
+                f"slot {back} on {self.target.label} would send the copy back to {self.source.label}: nothing was copied",
                 next_command="invoke rollback --everything, then begin anew",
             )
         let_go(ours, slot, deadline)

@@ -11,7 +11,7 @@ from cutover.postgres.preflight.fingerprint import COLUMNS
 from cutover.postgres.session import Database, Session
 
 TRIGGERS = {"cutover_ddl": "ddl_command_end", "cutover_sql_drop": "sql_drop"}
-_OURS = "evtname IN ('cutover_ddl', 'cutover_sql_drop')"
+OUR_TRIGGERS = "evtname IN ('cutover_ddl', 'cutover_sql_drop')"
 
 # Noted is what rows or queries could miss on the other side. Privileges and comments are compared by the preflight.
 TABLE = """CREATE TABLE IF NOT EXISTS cutover.ddl (
@@ -76,7 +76,7 @@ GUARD_WORD = f"""SELECT CASE
   ELSE 'partial' END
 FROM (SELECT count(*) AS ours, count(*) FILTER (WHERE evtenabled = 'O') AS enabled,
              obj_description(to_regclass('cutover.ddl'), 'pg_class') AS how
-        FROM pg_event_trigger WHERE {_OURS}) seen"""
+        FROM pg_event_trigger WHERE {OUR_TRIGGERS}) seen"""
 
 NOTED = """SELECT id, format('%s of %s by %s (%s) at %s', tag, object, who,
          coalesce(nullif(application, ''), 'no application name'), to_char(at, 'YYYY-MM-DD HH24:MI:SS'))
@@ -128,7 +128,7 @@ def unseen_ddl(source: Session, target: Session) -> list[str]:
             return ["a prepared transaction makes a table"]
         source.run("SELECT pg_terminate_backend(%s, 1000)", [pid])
     odd = [note.says for note in notes(source)]
-    if odd or source.value(f"SELECT count(*) = 2 FROM pg_event_trigger WHERE {_OURS} AND evtenabled = 'O'"):
+    if odd or source.value(f"SELECT count(*) = 2 FROM pg_event_trigger WHERE {OUR_TRIGGERS} AND evtenabled = 'O'"):
         return odd
     ours, theirs = dict(source.rows(COLUMNS)), dict(target.rows(COLUMNS))
     return [

@@ -34,7 +34,7 @@ class ClientsDrained(Check):
     """Roles and application names that may stay, as monitoring."""
 
     def look(self) -> Finding:
-        side = self.database.side
+        side = self.database.label
         try:
             with self.database.open("drain") as session:
                 state = str(session.value(STATE_WORD))
@@ -64,6 +64,6 @@ class ClientsDrained(Check):
         state = self.database.ask(STATE_WORD)
         return f"""(set -uo pipefail
 [ "$({state}
-)" = fenced ] || {{ echo '{self.database.side} is not fenced; nobody was sent away' >&2; exit 1; }}
+)" = fenced ] || {{ echo '{self.database.label} is not fenced; nobody was sent away' >&2; exit 1; }}
 {self.database.ask(self._question(), "| (! grep .)")}
 )"""

@@ -82,13 +82,13 @@ def _answer(process: "subprocess.Popen[bytes]", session: Session, deadline: Dead
     assert process.stdout is not None
     while not select.select([process.stdout], [], [], min(1.0, deadline.remaining()))[0]:
         count, since = session.rows(WAITED_FOR)[0]
-        waited_for = f"{count} transactions that are open on {session.side}, the oldest since {since}"
+        waited_for = f"{count} transactions that are open on {session.label}, the oldest since {since}"
         if deadline.expired:
             raise NoSnapshot(f"no slot could be made in time: it waits for {waited_for}")
         say(f"the slot waits for {waited_for}")
     answer = json.loads(process.stdout.readline() or b"{}")
     if "snapshot" not in answer:
-        refused = NoSnapshot(f"{session.side}: {answer.get('error', 'the process that keeps the snapshot has died')}")
+        refused = NoSnapshot(f"{session.label}: {answer.get('error', 'the process that keeps the snapshot has died')}")
         refused.sqlstate = answer.get("sqlstate", "")
         raise refused
     return answer
@@ -118,7 +118,7 @@ def ended(session: Session, names: Sequence[str], deadline: Deadline) -> None:
     backoff = Backoff(SystemClock())
     while any(session.value(END.format(name=name)) for name in names):
         if deadline.expired:
-            raise NoSnapshot(f"{session.side}: sessions of an earlier copy do not end")
+            raise NoSnapshot(f"{session.label}: sessions of an earlier copy do not end")
         backoff.pause(deadline)
 
 
@@ -161,7 +161,8 @@ def _linger(connection: psycopg.Connection[Any], dsn: str, end: float) -> None:
                 dsn, application_name=f"{APPLICATION} keeper", connect_timeout=int(CONNECT)
             ) as looking:
                 copiers = looking.execute(
-                    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = %s", [COPIER]
+                    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND application_name = %s",
+                    [COPIER],
                 ).fetchone()
         except psycopg.Error:
             continue

@@ -73,7 +73,7 @@ def reached(database: Database, settings: Mapping[str, str]) -> Reached:
     words = conninfo.conninfo_to_dict(database.resolve())
     secret = str(words.pop("password", "") or "")
     if words.pop("sslpassword", None):
-        raise ProgramFailed(f"{database.side}: pg_dump cannot be given sslpassword in secret: use a key without one")
+        raise ProgramFailed(f"{database.label}: pg_dump cannot be given sslpassword in secret: use a key without one")
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     words |= {
         "application_name": f"{APPLICATION} {PURPOSE}",

@@ -94,7 +94,7 @@ def dumped(source: Database, target: Database, deadline: Deadline) -> Iterator[t
         # A killed orchestrator leaves pg_restore at work: both at once would make half of everything.
         while theirs.value(END_OLD):
             if deadline.expired:
-                raise CutoverError(f"{target.side}: an earlier pg_restore does not end")
+                raise CutoverError(f"{target.label}: an earlier pg_restore does not end")
             backoff.pause(deadline)
         restoring = Restoring(Path(made), programs, reached(target, OF_RESTORE), deadline)
         origin = reached(source, OF_DUMP)
@@ -208,7 +208,7 @@ def _roles_are_there(source: Session, target: Session) -> None:
     lacking = [row[2] for row in source.rows(roles.NEEDED) if row[0] not in there]
     if lacking:
         raise SchemaRefused(
-            f"{target.side} lacks roles that {source.side}'s schema needs (give each its password): {' '.join(lacking)}"
+            f"{target.label} lacks roles that {source.label}'s schema needs (give each its password): {' '.join(lacking)}"
         )
 
 
@@ -232,7 +232,7 @@ class SchemaTables(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"schema-tables:{self.target.side}"
+        return f"schema-tables:{self.target.label}"
 
     def observe(self) -> str:
         with self.target.open("state") as session:
@@ -265,7 +265,7 @@ class SchemaCompleted(Step[str]):
 
     @property
     def resource(self) -> str:
-        return f"schema-completed:{self.target.side}"
+        return f"schema-completed:{self.target.label}"
 
     def observe(self) -> str:
         with self.target.open("state") as session:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cutover.postgres.made import BEGIN, COMPLETE, DROPS, FORGET, MAY_DROP, NOTED, TABLES, TABLES_WORD, noted
 from cutover.postgres.preflight import roles
 from cutover.postgres.session import Database
-from cutover.postgres.toc import FENCES, KEYS, LATER
+from cutover.postgres.toc import KEYS, LATER, OURS
 
 FIELDS = r"translate(identity, E'\n\t', '  ')"  # one line for each object
 # Lines of the list whose object is not named by number in the first file (`skip`), or is (`take`).
@@ -42,7 +42,7 @@ def _missing(source: Database, target: Database) -> str:
     """Leaves in $made/missing the lines of the list whose objects the target lacks."""
     pairs = f"SELECT class || ' ' || oid || E'\\t' || class || ' ' || {FIELDS} FROM ({LATER}) x(class, oid, identity)"
     names = f"SELECT class || ' ' || {FIELDS} FROM ({LATER}) x(class, oid, identity)"
-    fences = f"SELECT class || ' ' || oid FROM ({FENCES}) x(class, oid)"
+    fences = f"SELECT class || ' ' || oid FROM ({OURS}) x(class, oid)"
     return f"""{CHOOSE}
 {_named(source, pairs, "here")}
 {_named(target, names, "there")}

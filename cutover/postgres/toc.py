@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from cutover.postgres.ddl_guard import OUR_TRIGGERS
 from cutover.postgres.session import Session
 from cutover.postgres.sides import FENCE
 
@@ -18,8 +19,10 @@ LATER = """SELECT x.class::oid, x.oid, o.identity FROM (
     UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
     UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger) x, pg_identify_object(x.class, x.oid, 0) o
  WHERE x.oid >= 16384"""
-# Our own fence comes with the kit, enabled; blue's is a disabled one, and its function is not in the dump.
-FENCES = f"SELECT 'pg_trigger'::regclass::oid, oid FROM pg_trigger WHERE tgname = '{FENCE}'"
+# Our own fence comes with the kit, enabled; blue's is a disabled one, and its function is not in the dump. The same of the
+# event triggers that note DDL.
+OURS = f"""SELECT 'pg_trigger'::regclass::oid, oid FROM pg_trigger WHERE tgname = '{FENCE}'
+UNION ALL SELECT 'pg_event_trigger'::regclass::oid, oid FROM pg_event_trigger WHERE {OUR_TRIGGERS}"""
 # What UPDATE and DELETE find their row by: the primary key, or the index that was made the replica identity.
 KEYS = """SELECT 'pg_constraint'::regclass::oid, c.oid FROM pg_constraint c LEFT JOIN pg_index i ON i.indexrelid = c.conindid
  WHERE c.contype = 'p' OR (c.contype = 'u' AND i.indisreplident)
@@ -41,7 +44,7 @@ def missing(listed: str, source: Session, target: Session) -> list[str]:
     """The lines whose objects the target lacks; lines that name no object of their own may be run again and again."""
     there = {(klass, identity) for klass, _, identity in target.rows(LATER, timeout=TIMEOUT)}
     skipped = {(int(c), int(o)) for c, o, identity in source.rows(LATER, timeout=TIMEOUT) if (c, identity) in there}
-    skipped |= _pairs(source.rows(FENCES))
+    skipped |= _pairs(source.rows(OURS))
     return [line for line, entry in entries(listed).items() if entry not in skipped]
 
 

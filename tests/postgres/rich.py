@@ -1,14 +1,18 @@
 """A database with one of everything that a schema may hold, and an empty one beside it; for the copies of schema and rows."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import psycopg
 from conftest import Pair
+from moves import until
 from psycopg import conninfo
 
 from cutover.postgres.session import Database
+from cutover.postgres.validation import validate
 
 SCHEMA = r"""
 CREATE SCHEMA "Odd schema" AUTHORIZATION rich_owner;
@@ -98,3 +102,52 @@ def rich(pair: Pair, prefix: str, *, rows: bool = True) -> Iterator[Pair]:
     finally:
         for side in ("blue", "green"):
             pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
+
+
+class Writing(threading.Thread):
+    """Changes every table of blue all the time, in transactions of several statements."""
+
+    CHANGES = """INSERT INTO parent (t, m) VALUES ('new', 'sad');
+      UPDATE parent SET t = t || '.' WHERE id % 500 = {n} % 500; DELETE FROM parent p WHERE id = {n} AND NOT EXISTS
+        (SELECT FROM child c WHERE c.parent = p.id);
+      INSERT INTO child (parent, big) SELECT max(id), repeat('long', {n} % 3000) FROM parent;
+      UPDATE child SET big = 'changed' WHERE id = {n} * 7 % 6000; DELETE FROM child WHERE id = {n} * 11 % 6000;
+      UPDATE "Odd schema"."Tab""le; x" SET "select" = '{n}' WHERE "Col""umn" = {n} % 50;
+      INSERT INTO keyless VALUES ('more', {n}); DELETE FROM keyless WHERE b = {n} - 5;
+      UPDATE by_index SET b = b || 'x' WHERE a = {n} % 20;
+      INSERT INTO tree VALUES (2, 1000 + {n}, 'late'); UPDATE tree SET a = 3 - a WHERE b = {n} % 400 AND a IN (1, 2);
+      UPDATE points SET v = '[0,0,{n}]' WHERE id = {n} % 100"""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(name="writing", daemon=True)
+        self._dsn, self._over, self.count = dsn, threading.Event(), 0
+        self.error: psycopg.Error | None = None
+
+    def run(self) -> None:
+        try:
+            with psycopg.connect(self._dsn, autocommit=True) as connection:
+                while not self._over.wait(0.005):
+                    self.count += 1
+                    connection.execute(f"BEGIN; {self.CHANGES.format(n=self.count)}; COMMIT".encode())
+        except psycopg.Error as error:
+            self.error = error
+
+    def __enter__(self) -> Self:
+        self.start()
+        until(lambda: self.count > 3 or self.error, 20.0, "writes")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        count = self.count
+        try:
+            until(lambda: self.count > count + 3 or self.error, 20.0, "more writes")
+        finally:
+            self._over.set()
+            self.join(20.0)
+        assert self.error is None, self.error
+
+
+def equal(pair: Pair) -> None:
+    report = validate(pair.blue, pair.green)
+    assert report.status == "equal", str(report)
+    assert report.rows > 9000

@@ -2,18 +2,17 @@
 
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 import pytest
 from conftest import Pair, serving
 from contract import holds
 from moves import kits, publications, reverse, take, until
-from rich import rich
+from rich import Writing, equal, rich
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
@@ -23,7 +22,6 @@ from cutover.postgres.copied_subscription import CopiedSubscription
 from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, Rewritten
 from cutover.postgres.keeper import KEEPER
 from cutover.postgres.schema_copy import SchemaTables
-from cutover.postgres.validation import validate
 
 SMALL = 100_000  # bytes above which a table is copied in parts, here
 
@@ -77,55 +75,6 @@ def left_over(pair: Pair) -> list[Any]:
 
 def keepers(pair: Pair) -> list[Any]:
     return pair.sql("blue", f"SELECT pid FROM pg_stat_activity WHERE application_name = '{KEEPER}'")
-
-
-class Writing(threading.Thread):
-    """Changes every table of blue all the time, in transactions of several statements."""
-
-    CHANGES = """INSERT INTO parent (t, m) VALUES ('new', 'sad');
-      UPDATE parent SET t = t || '.' WHERE id % 500 = {n} % 500; DELETE FROM parent p WHERE id = {n} AND NOT EXISTS
-        (SELECT FROM child c WHERE c.parent = p.id);
-      INSERT INTO child (parent, big) SELECT max(id), repeat('long', {n} % 3000) FROM parent;
-      UPDATE child SET big = 'changed' WHERE id = {n} * 7 % 6000; DELETE FROM child WHERE id = {n} * 11 % 6000;
-      UPDATE "Odd schema"."Tab""le; x" SET "select" = '{n}' WHERE "Col""umn" = {n} % 50;
-      INSERT INTO keyless VALUES ('more', {n}); DELETE FROM keyless WHERE b = {n} - 5;
-      UPDATE by_index SET b = b || 'x' WHERE a = {n} % 20;
-      INSERT INTO tree VALUES (2, 1000 + {n}, 'late'); UPDATE tree SET a = 3 - a WHERE b = {n} % 400 AND a IN (1, 2);
-      UPDATE points SET v = '[0,0,{n}]' WHERE id = {n} % 100"""
-
-    def __init__(self, dsn: str) -> None:
-        super().__init__(name="writing", daemon=True)
-        self._dsn, self._over, self.count = dsn, threading.Event(), 0
-        self.error: psycopg.Error | None = None
-
-    def run(self) -> None:
-        try:
-            with psycopg.connect(self._dsn, autocommit=True) as connection:
-                while not self._over.wait(0.005):
-                    self.count += 1
-                    connection.execute(f"BEGIN; {self.CHANGES.format(n=self.count)}; COMMIT".encode())
-        except psycopg.Error as error:
-            self.error = error
-
-    def __enter__(self) -> Self:
-        self.start()
-        until(lambda: self.count > 3 or self.error, 20.0, "writes")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        count = self.count
-        try:
-            until(lambda: self.count > count + 3 or self.error, 20.0, "more writes")
-        finally:
-            self._over.set()
-            self.join(20.0)
-        assert self.error is None, self.error
-
-
-def equal(pair: Pair) -> None:
-    report = validate(pair.blue, pair.green)
-    assert report.status == "equal", str(report)
-    assert report.rows > 9000
 
 
 def test_every_row_arrives_while_all_of_them_change(both: Pair) -> None:
