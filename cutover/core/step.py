@@ -80,6 +80,10 @@ class Step(ABC, Generic[S]):
         """What else the record should keep once the step is done (timings, counts)."""
         return {}
 
+    def progress(self) -> str:
+        """What a person who waits for the state may want to see beside it; asked at each look, so it has to be cheap."""
+        return ""
+
     def inverse(self) -> "Step[S]":
         """The way back: the same step with its states swapped."""
         if self.name.endswith(UNDO):

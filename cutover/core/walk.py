@@ -123,7 +123,7 @@ class Walker(Watch):
                     raise NotConverged(
                         f"{step.name}: seen {text(seen)}, wanted {text(step.after)} within {step.settle:g} s"
                     )
-            self.looking(step.name, shown, deadline)
+            self.looking(step.name, f"{shown} {_progress(step)}".strip(), deadline)
             if failure is None:
                 self.breathe()
             backoff.pause(deadline)
@@ -212,6 +212,13 @@ def is_open(position: Position, step: Step[Any]) -> bool:
     intent = position.intent
     mine = {step.name, *step.undoes}
     return intent is not None and not mine.isdisjoint((intent, *position.intent_undoes))
+
+
+def _progress(step: Step[Any]) -> str:
+    try:
+        return step.progress()
+    except Exception:  # noqa: BLE001 - only shown: the wait goes on without it
+        return ""
 
 
 def _evidence(step: Step[Any]) -> Any:

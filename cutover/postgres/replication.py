@@ -10,6 +10,7 @@ from cutover.core.step import Command, Step
 from cutover.postgres.emptying import EmptyAgain, ReadyToFill
 from cutover.postgres.session import Database, QueryFailed, Session, Sided
 from cutover.postgres.sides import APP_TABLES
+from cutover.postgres.sync_progress import sync_progress
 
 PUBLICATION = "cut_pub"
 FILTERS_ORIGINS = "SELECT current_setting('server_version_num')::int >= 160000"
@@ -257,6 +258,10 @@ class Subscription(Step[str]):
             drop = Unsubscribe(self.source, self.target)
             return (drop, EmptyAgain(self.target)) if self.empties else (drop,)
         return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
+
+    def progress(self) -> str:
+        name = subscription_name(self.source.side, self.target.side)
+        return sync_progress(self.source, self.target, name) if self.copy and self.after == "following" else ""
 
     def check_shell(self) -> str:
         return self.target.ask(self._question())
