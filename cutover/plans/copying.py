@@ -10,8 +10,8 @@ from cutover.postgres.pair import DatabasePair
 from cutover.postgres.preflight import DatabaseCheck, preflight
 from cutover.postgres.preflight.arriving import with_schema_copied
 from cutover.postgres.replication import Subscription
-from cutover.postgres.schema_copy import SchemaCompleted, SchemaTables
 from cutover.postgres.schema_note import SchemaKept
+from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
 
 
 def database_checks(means: Means, pair: DatabasePair) -> Sequence[tuple[str, DatabaseCheck]]:

@@ -7,7 +7,7 @@ from cutover.core.clock import Deadline
 from cutover.core.step import Command
 from cutover.postgres.copy_parts import BEGUN, noted
 from cutover.postgres.copy_script import attach_script
-from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, slot_of
+from cutover.postgres.copying import SENDS, CopyRefused, CopyRows, EndCopy, slot_of
 from cutover.postgres.emptying import EmptyAgain
 from cutover.postgres.replication import FILTERS_ORIGINS, PUBLICATION, Subscription, Unsubscribe, filters_origins
 from cutover.postgres.schema_copy import CompleteSchema, NoteTables
@@ -30,6 +30,11 @@ class Attach(Command):
                 return
             if not noted(target)[1]:
                 raise CopyRefused("the rows are not copied to their end: nothing can follow them yet")
+            if not source.value(SENDS, [slot]):
+                raise CopyRefused(
+                    f"slot {slot} on {self.source.side} is gone or has lost its WAL: what came after the copy is not to be had",
+                    next_command="invoke resume, which copies anew",
+                )
             dsn = target.value("SELECT quote_literal(%s::text)", [self.address.resolve()])
             origin = ", origin = none" if filters_origins(source, target) else ""
             target.run(

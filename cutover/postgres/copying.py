@@ -21,7 +21,7 @@ from cutover.postgres.comparison import Progress
 from cutover.postgres.copy_parts import FORGET, Part, left, note, noted, plan
 from cutover.postgres.copy_script import copy_script, end_script
 from cutover.postgres.emptying import ReadyToFill
-from cutover.postgres.keeper import COPIER, KEEPER, Kept, alive, ended, joined, keep
+from cutover.postgres.keeper import COPIER, KEEPER, NO_TIMEOUTS, Kept, alive, ended, joined, keep
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import APPLICATION, Database, Session
@@ -29,7 +29,9 @@ from cutover.postgres.session import APPLICATION, Database, Session
 STALL = 300.0  # seconds in which a megabyte has to pass
 LOOK = 1.0  # seconds between two words about the progress
 # On green a part and its mark are one transaction, so neither is lost alone; the note at the end is flushed, and all with it.
-ON_GREEN = {**PINNED, "synchronous_commit": "off", "lock_timeout": "60s"}
+ON_GREEN = {**PINNED, "synchronous_commit": "off"}
+# A slot that has lost its WAL can never send what came after the copy.
+SENDS = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND wal_status IS DISTINCT FROM 'lost'"
 REFERENCED = """SELECT EXISTS (SELECT FROM pg_constraint
  WHERE contype = 'f' AND confrelid = %s::regclass AND conrelid <> confrelid)"""
 
@@ -76,7 +78,7 @@ class CopyRows(Command):
             if theirs.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [slot]):
                 return
             kept, finished = noted(theirs)
-            there = bool(ours.value("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [slot]))
+            there = bool(ours.value(SENDS, [slot]))
             if finished and there:
                 return
             # A stopped copier that wakes up would go on beside us.
@@ -208,7 +210,11 @@ class _Copier:
         with ExitStack() as stack:
             ours = stack.enter_context(self.source.open(purpose, settings=PINNED))
             theirs = stack.enter_context(self.target.open(purpose, settings=ON_GREEN))
-            theirs.run("SET session_replication_role = replica")
+            for session in (ours, theirs):
+                session.run(
+                    NO_TIMEOUTS
+                )  # of the database or the role: a part takes as long as it takes, and `STALL` watches
+            theirs.run("SET session_replication_role = replica; SET lock_timeout = '60s'")
             while not self.stop.is_set():
                 try:
                     part = self.waiting.get_nowait()

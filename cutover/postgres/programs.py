@@ -28,6 +28,9 @@ LOOK = 1.0  # seconds between two words of a program that is at work
 TOLD = 1500  # characters of a program's complaint
 PURPOSE = "schema"  # sessions of the programs are known by it, and ended before others of theirs begin
 
+END_OLD = f"""SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = '{APPLICATION} {PURPOSE}'"""
+
 
 class ProgramFailed(CutoverError):
     """A program of PostgreSQL is missing, ended with an error, or did not end in time."""

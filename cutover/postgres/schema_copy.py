@@ -14,13 +14,12 @@ from typing import ClassVar
 from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.core.errors import CutoverError
 from cutover.core.killpoint import reached as killpoint
-from cutover.core.step import Command, Step
+from cutover.core.step import Command
 from cutover.postgres import toc
 from cutover.postgres.made import (
     BEGIN,
     BEGUN,
     COMPLETE,
-    COMPLETE_WORD,
     DROPS,
     FORGET,
     MAY_DROP,
@@ -30,9 +29,9 @@ from cutover.postgres.made import (
     noted,
 )
 from cutover.postgres.preflight import roles
-from cutover.postgres.programs import PURPOSE, Reached, programs_of, reached, run
+from cutover.postgres.programs import END_OLD, ProgramFailed, Reached, programs_of, reached, run
 from cutover.postgres.schema_script import Flags, complete_script, drop_script, tables_script
-from cutover.postgres.session import APPLICATION, Database, Session
+from cutover.postgres.session import Database, Session
 
 OF_DUMP = {"default_transaction_read_only": "on"}
 OF_RESTORE = {"default_transaction_read_only": "off"}
@@ -45,8 +44,6 @@ FLAGS = Flags(
     restore=("--exit-on-error", "--no-tablespaces", "--no-password"),
 )  # fmt: skip
 MAJOR = "SELECT current_setting('server_version_num')::int / 10000"
-END_OLD = f"""SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE datname = current_database() AND application_name = '{APPLICATION} {PURPOSE}'"""
 
 
 class SchemaRefused(CutoverError):
@@ -148,10 +145,27 @@ class CompleteSchema(Command):
             if session.value(NOTED) != TABLES:
                 return
         with dumped(self.source, self.target, deadline) as (restoring, ours, theirs):
-            lines = toc.missing(restoring.listed(), ours, theirs)
-            restoring.restore("--section=post-data", f"--jobs={self.jobs}", lines=lines)
+            self._complete(restoring, ours, theirs)
             killpoint("schema: completed")
             theirs.run(noted(COMPLETE))
+
+    def _complete(self, restoring: Restoring, ours: Session, theirs: Session) -> None:
+        """Restores what is missing, again and again while each try leaves less of it.
+
+        A foreign key locks two tables, and so does a transaction that is just being applied: one of them may have to give way.
+        """
+        listed = restoring.listed()
+        lines = toc.missing(listed, ours, theirs)
+        while True:
+            try:
+                restoring.restore("--section=post-data", f"--jobs={self.jobs}", lines=lines)
+                return
+            except ProgramFailed as error:
+                left = toc.missing(listed, ours, theirs)
+                gave_way = len(left) < len(lines) or "deadlock detected" in error.message
+                if not gave_way or restoring.deadline.expired:
+                    raise
+                lines = left
 
     def shell(self) -> str:
         return complete_script(self.source, self.target, FLAGS, jobs=self.jobs)
@@ -210,71 +224,3 @@ def _roles_are_there(source: Session, target: Session) -> None:
         raise SchemaRefused(
             f"{target.label} lacks roles that {source.label}'s schema needs (give each its password): {' '.join(lacking)}"
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchemaTables(Step[str]):
-    """Green needs every table, type, function, owner and grant of blue before rows can arrive; the dump is taken from blue.
-
-    With `keys` the replica identities are made at once: rows that are changed while the copy runs are found by them. What
-    is there already and was not made by this step stays as it is.
-    """
-
-    source: Database
-    target: Database
-    keys: bool
-    before: str = "absent"
-    after: str = "present"
-    between: frozenset[str] = frozenset({BEGUN})
-    standing: bool = True
-    settle: float = 900.0
-    expected: float = 20.0
-
-    @property
-    def resource(self) -> str:
-        return f"schema-tables:{self.target.label}"
-
-    def observe(self) -> str:
-        with self.target.open("state") as session:
-            return str(session.value(TABLES_WORD))
-
-    def commands(self, target: str) -> Sequence[Command]:
-        if target == "absent":
-            return (DropSchema(self.target),)
-        return (CopyTables(self.source, self.target, self.keys),)
-
-    def check_shell(self) -> str:
-        return self.target.ask(TABLES_WORD)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchemaCompleted(Step[str]):
-    """Indexes over rows that are there are built at once, several at a time, and constraints look at each row once only.
-
-    Triggers come last, too: the effects of a row have arrived as rows of their own.
-    """
-
-    source: Database
-    target: Database
-    jobs: int
-    before: str = TABLES
-    after: str = COMPLETE
-    standing: bool = True
-    settle: float = 6 * 3600.0
-    expected: float = 60.0
-
-    @property
-    def resource(self) -> str:
-        return f"schema-completed:{self.target.label}"
-
-    def observe(self) -> str:
-        with self.target.open("state") as session:
-            return str(session.value(COMPLETE_WORD))
-
-    def commands(self, target: str) -> Sequence[Command]:
-        if target == TABLES:
-            return (NoteTables(self.target),)
-        return (CompleteSchema(self.source, self.target, self.jobs),)
-
-    def check_shell(self) -> str:
-        return self.target.ask(COMPLETE_WORD)

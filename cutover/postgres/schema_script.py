@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cutover.postgres.made import BEGIN, COMPLETE, DROPS, FORGET, MAY_DROP, NOTED, TABLES, TABLES_WORD, noted
 from cutover.postgres.preflight import roles
-from cutover.postgres.session import Database
+from cutover.postgres.programs import END_OLD, PURPOSE
+from cutover.postgres.session import APPLICATION, Database
 from cutover.postgres.toc import KEYS, LATER, OURS
 
 FIELDS = r"translate(identity, E'\n\t', '  ')"  # one line for each object
@@ -30,7 +31,7 @@ newer=$(printf '%s\\n' "$({source.ask(major)})" "$({target.ask(major)})" | sort 
 pg_restore --version | grep -q ") $newer\\b" || {{ echo "pg_dump and pg_restore $newer are wanted on the PATH" >&2; exit 1; }}
 pg_dump --dbname="${source.variable}" {" ".join(flags.dump)} --file="$made/schema"
 pg_restore --list "$made/schema" > "$made/all"
-restore() {{ PGOPTIONS='-c default_transaction_read_only=off' pg_restore --dbname="${target.variable}" \\
+restore() {{ PGAPPNAME='{APPLICATION} {PURPOSE}' PGOPTIONS='-c default_transaction_read_only=off' pg_restore --dbname="${target.variable}" \\
   {" ".join(flags.restore)} "$@" "$made/schema"; }}"""
 
 
@@ -70,7 +71,7 @@ if [ "$({target.ask(TABLES_WORD)}
 {_named(source, needed, "needed")}
 awk -F '|' 'FILENAME == ARGV[1] {{ have[$0] = 1; next }} !($1 in have) {{ print $2; odd = 1 }} END {{ exit odd }}' \
   "$made/roles" "$made/needed" >&2
-{target.psql(f"{BEGIN};")}
+{target.psql(f"{END_OLD};{chr(10)}{BEGIN};")}
 {target.psql(f"{DROPS} " + chr(92) + "gexec")}
 restore --section=pre-data
 {make_keys if keys else ""}{target.psql(f"{noted(TABLES)};")}
@@ -83,8 +84,14 @@ def complete_script(source: Database, target: Database, flags: Flags, *, jobs: i
 if [ "$({target.ask(NOTED)}
 )" != {TABLES} ]; then exit 0; fi
 {_dump(source, target, flags)}
+{target.psql(f"{END_OLD};")}
 {_missing(source, target)}
-if [ -s "$made/missing" ]; then restore --section=post-data --jobs={jobs} --use-list="$made/missing"; fi
+# a foreign key and a transaction that is just being applied may lock each other out: the missing rest is tried again
+for try in 1 2 3; do
+  if ! [ -s "$made/missing" ] || restore --section=post-data --jobs={jobs} --use-list="$made/missing"; then break; fi
+  test "$try" != 3
+{_missing(source, target)}
+done
 {target.psql(f"{noted(COMPLETE)};")}
 )"""
 

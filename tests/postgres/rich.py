@@ -42,6 +42,7 @@ CREATE TABLE by_index (a int NOT NULL, b text);
 CREATE UNIQUE INDEX by_index_a ON by_index (a);
 ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_a;
 CREATE TABLE empty (id int PRIMARY KEY);
+CREATE TABLE heir (extra int, PRIMARY KEY (a)) INHERITS (by_index);
 CREATE TABLE tree (a int, b int, t text, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
 CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1);
 CREATE TABLE tree_2 PARTITION OF tree FOR VALUES IN (2) PARTITION BY RANGE (b);
@@ -72,6 +73,7 @@ INSERT INTO "Odd schema"."Tab""le; x" SELECT i, NULL FROM generate_series(1, 50)
 INSERT INTO points SELECT i, format('[%s,1,2.5]', i){vector} FROM generate_series(1, 100) i;
 INSERT INTO keyless SELECT 'same', NULL FROM generate_series(1, 20);
 INSERT INTO by_index SELECT i, '' FROM generate_series(1, 20) i;
+INSERT INTO heir SELECT i, 'h', i FROM generate_series(100, 120) i;
 INSERT INTO tree SELECT 1 + i % 2, i, 't' || i FROM generate_series(1, 900) i;
 """
 ROLES = "rich_owner", "rich_reader"
@@ -80,8 +82,8 @@ ROLES = "rich_owner", "rich_reader"
 @contextmanager
 def rich(pair: Pair, prefix: str, *, rows: bool = True) -> Iterator[Pair]:
     """`rich` on blue and an empty `rich` on green; both are gone afterwards."""
+    _drop(pair)
     for side in ("blue", "green"):
-        pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
         pair.sql(side, "CREATE DATABASE rich")
         for role in ROLES:
             if not pair.sql(side, f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
@@ -100,8 +102,27 @@ def rich(pair: Pair, prefix: str, *, rows: bool = True) -> Iterator[Pair]:
     try:
         yield Pair(old, new, dsns, pair.programs, pair.crash)
     finally:
-        for side in ("blue", "green"):
-            pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
+        _drop(pair)
+
+
+def _drop(pair: Pair) -> None:
+    """Whatever a failed test has left of it is gone afterwards."""
+    for side in ("blue", "green"):
+        if pair.sql(side, "SELECT 1 FROM pg_database WHERE datname = 'rich'"):
+            with psycopg.connect(conninfo.make_conninfo(pair.dsns[side], dbname="rich"), autocommit=True) as connection:
+                connection.execute("SET default_transaction_read_only = off")
+                names = (
+                    "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid AND datname = 'rich'"
+                )
+                for (name,) in connection.execute(names).fetchall():
+                    connection.execute(f"ALTER SUBSCRIPTION {name} DISABLE".encode())
+                    connection.execute(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)".encode())
+                    connection.execute(f"DROP SUBSCRIPTION {name}".encode())
+    for side in ("blue", "green"):
+        pair.sql(side, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'rich'")
+        until(lambda side=side: not pair.sql(side, "SELECT 1 FROM pg_stat_activity WHERE datname = 'rich'"))  # type: ignore[misc]
+        pair.sql(side, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = 'rich'")
+        pair.sql(side, "DROP DATABASE IF EXISTS rich WITH (FORCE)")
 
 
 class Writing(threading.Thread):

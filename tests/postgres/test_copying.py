@@ -21,7 +21,7 @@ from cutover.core.telling import heard
 from cutover.postgres.copied_subscription import CopiedSubscription
 from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, Rewritten
 from cutover.postgres.keeper import KEEPER
-from cutover.postgres.schema_copy import SchemaTables
+from cutover.postgres.schema_steps import SchemaTables
 
 SMALL = 100_000  # bytes above which a table is copied in parts, here
 

@@ -1,16 +1,18 @@
 """The plan's own items for `database.schema: copied`: walked forward under load and guards, and back to an empty green."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import psycopg
 import pytest
 from conftest import Pair
 from contract import holds
-from moves import caught_up, kits, publications
+from moves import caught_up, kits, publications, take, until
 from rich import Writing, equal, rich
 
 from cutover.core.clock import Deadline
@@ -24,6 +26,7 @@ from cutover.plans.means import Means
 from cutover.postgres.invariants import OneWriter
 from cutover.postgres.made import NOTE
 from cutover.postgres.preflight import look_together
+from cutover.postgres.replication import Subscription
 from cutover.postgres.schema_copy import DropSchema
 from cutover.postgres.schema_note import SchemaKept
 from cutover.postgres.session import QueryFailed
@@ -92,6 +95,32 @@ def test_forward_under_load_and_back_to_an_empty_green(both: Pair, tmp_path: Pat
     for side in ("blue", "green"):
         assert not both.sql(side, "SELECT slot_name FROM pg_replication_slots WHERE slot_name ~ '^cut_(old|new)'")
     assert refused(both) == {}
+
+
+def test_who_waits_for_table_sync_sees_how_far_it_is(both: Pair) -> None:
+    asked = means(both, "table-sync")
+    for step in (*tables_made(asked), *kits(both.blue, both.green), *publications(both.blue, both.green)):
+        take(cast(Any, step))
+    (following, _) = rows_copied(asked)
+    assert isinstance(following, Subscription)
+    # A table that somebody holds is not copied yet, and its neighbours are.
+    with psycopg.connect(both.dsns["green"]) as holder:
+        holder.execute("LOCK TABLE child IN SHARE MODE")
+        for command in following.commands("following"):
+            command.run(Deadline.after(30.0))
+        told = until(
+            lambda: re.fullmatch(
+                r"(\d+) of (\d+) tables, \d+ of about \d+ MB, about \d+ s left.*", following.progress()
+            )
+        )
+        assert told is not None
+        assert int(told[1]) < int(told[2])
+        holder.rollback()
+    until(lambda: following.observe() == "following", 30.0)
+    assert following.progress() == ""
+    take(following.inverse())
+    for undo in reversed((*tables_made(asked), *kits(both.blue, both.green), *publications(both.blue, both.green))):
+        take(cast(Any, undo).inverse())
 
 
 def test_what_the_copy_needs_is_asked_before(both: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

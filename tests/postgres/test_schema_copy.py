@@ -19,7 +19,8 @@ from cutover.postgres import programs
 from cutover.postgres.made import NOTE
 from cutover.postgres.preflight import preflight
 from cutover.postgres.programs import ProgramFailed, complained, programs_of
-from cutover.postgres.schema_copy import CopyTables, DropSchema, SchemaCompleted, SchemaRefused, SchemaTables
+from cutover.postgres.schema_copy import CopyTables, DropSchema, SchemaRefused
+from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
 from cutover.postgres.session import Database, QueryFailed
 
 LONG = Deadline.after(600.0)
