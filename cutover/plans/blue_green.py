@@ -53,7 +53,7 @@ def prepare(means: Means, part: Parts) -> Phase:
             part.record_of_blue(),
             *part.ttl_lowered(),
             *(item for route in clients for item in route.ttl_lowered()),
-            *(item for pair in means.pairs for item in replicated(means, pair)),
+            *(item for pair in means.pairs for item in replicated(means.words(pair), pair)),
             *part.green_attached(),
             *part.green_healthy("green-healthy"),
             *part.green_tested(),
@@ -125,7 +125,7 @@ def bake(means: Means, part: Parts) -> Phase:
 
 def finish(means: Means) -> Plan:
     """Removes the way back, on purpose and for good; blue keeps its fence, because taking it off would open blue."""
-    items = tuple(item for pair in means.pairs for item in finished(means, pair))
+    items = tuple(item for pair in means.pairs for item in finished(means.words(pair), pair))
     return Plan(
         name="finish",
         environment=means.environment.name,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from cutover.core.plan import Item
 from cutover.environment import Database
-from cutover.plans.means import Means
 from cutover.postgres.copied_subscription import CopiedSubscription
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.preflight import DatabaseCheck, preflight
@@ -14,9 +13,8 @@ from cutover.postgres.schema_note import SchemaKept
 from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
 
 
-def database_checks(means: Means, pair: DatabasePair) -> Sequence[tuple[str, DatabaseCheck]]:
+def database_checks(words: Database, pair: DatabasePair) -> Sequence[tuple[str, DatabaseCheck]]:
     """The preflight's questions to both sides of one database."""
-    words = means.words(pair)
     checks = preflight(pair.blue, pair.green, words.longest_transaction, words.wal_limit_bytes)
     return with_schema_copied(checks, pair.blue, pair.green) if _copied(words) else checks
 

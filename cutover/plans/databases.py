@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
+from cutover.environment import Database
 from cutover.plans.checks import AllOf, WayBackWarm
 from cutover.plans.copying import rows_copied, schema_kept, tables_made
 from cutover.plans.means import Means
@@ -17,9 +18,9 @@ from cutover.postgres.replication import Publication, Subscription
 from cutover.postgres.way_back import Directions, WayBack
 
 
-def replicated(means: Means, pair: DatabasePair) -> Iterator[Item]:
+def replicated(words: Database, pair: DatabasePair) -> Iterator[Item]:
     """One database, fenced on green, copied, following in both directions, compared row by row."""
-    blue, green, named, words = pair.blue, pair.green, pair.named, means.words(pair)
+    blue, green, named = pair.blue, pair.green, pair.named
     yield from tables_made(words, pair)
     yield FenceKit(name=named("fence-kit-blue"), database=blue, before="absent", after="open")
     yield FenceKit(name=named("fence-kit-green"), database=green, before="absent", after="fenced")
@@ -79,7 +80,7 @@ def all_of(checks: list[tuple[str, Check]]) -> Check:
     return checks[0][1] if len(checks) == 1 else AllOf(tuple(checks))
 
 
-def finished(means: Means, pair: DatabasePair) -> Iterator[Item]:
+def finished(words: Database, pair: DatabasePair) -> Iterator[Item]:
     """One database without its way back."""
     blue, green, named = pair.blue, pair.green, pair.named
     yield Subscription(
@@ -114,4 +115,4 @@ def finished(means: Means, pair: DatabasePair) -> Iterator[Item]:
         name = named(f"ddl-guard-{side}-gone")
         yield DdlGuard(name=name, database=database, before="watched", after="absent", one_way=True)
     yield FenceKit(name=named("fence-kit-green-gone"), database=green, before="open", after="absent", one_way=True)
-    yield from schema_kept(means.words(pair), pair)
+    yield from schema_kept(words, pair)

@@ -39,7 +39,7 @@ class Parts:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = []
         for pair in self.means.pairs:
-            checks += [(pair.named(name), check) for name, check in database_checks(self.means, pair)]
+            checks += [(pair.named(name), check) for name, check in database_checks(self.means.words(pair), pair)]
             checks += ClientRoute(self.means, pair).preflight_checks()
         if question := self.means.environment.ledger_keys:
             pair = self.means.ledger_pair()

@@ -260,7 +260,7 @@ class Subscription(Step[str]):
         return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
 
     def progress(self) -> str:
-        name = subscription_name(self.source.side, self.target.side)
+        name = subscription_name(self.source, self.target)
         return sync_progress(self.source, self.target, name) if self.copy and self.after == "following" else ""
 
     def check_shell(self) -> str:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Self
 
 import psycopg
-from conftest import Pair
 from moves import until
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.postgres.session import Database

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Pair, serving
 from contract import holds
 from moves import kits, publications, reverse, take, until
+from pairs import Pair, serving
 from rich import Writing, equal, rich
 
 from cutover.core import killpoint

@@ -5,14 +5,13 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import psycopg
 import pytest
-from conftest import Pair
 from contract import holds
 from moves import caught_up, kits, publications, take, until
+from pairs import Pair
 from rich import Writing, equal, rich
 
 from cutover.core.clock import Deadline
@@ -20,18 +19,18 @@ from cutover.core.gate import Guard, Policy, Verdict
 from cutover.core.journal import Journal
 from cutover.core.plan import Phase, Plan
 from cutover.core.run import Run
-from cutover.environment.copying import Copy
+from cutover.environment import Database
 from cutover.plans.copying import database_checks, rows_copied, schema_kept, tables_made
-from cutover.plans.means import Means
+from cutover.plans.databases import replicated
 from cutover.postgres.invariants import OneWriter
 from cutover.postgres.made import NOTE
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.preflight import look_together
 from cutover.postgres.replication import Subscription
 from cutover.postgres.schema_copy import DropSchema
 from cutover.postgres.schema_note import SchemaKept
 from cutover.postgres.session import QueryFailed
 from cutover.postgres.watching import SchemaHolds
-from cutover.postgres.way_back import WayBack
 from cutover.state.sqlite import SqliteState
 
 
@@ -43,25 +42,20 @@ def both(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
         yield found
 
 
-def means(pair: Pair, method: str) -> Means:
-    """As much of an environment as these items look at."""
-    copy = Copy.model_validate({"method": method, "jobs": 2, "parallel_above": "1MB"})
-    database = SimpleNamespace(green_schema="copied", first_copy=copy, copy_timeout=120.0)
-    found = SimpleNamespace(
-        environment=SimpleNamespace(database=database), blue=pair.blue, green=pair.green, blue_for_green=pair.blue
-    )
-    return cast(Means, found)
+def words(method: str) -> Database:
+    """What the environment says."""
+    copy = {"method": method, "jobs": 2, "parallel_above": "1MB"}
+    about = {"name": "rich", "blue": "env:RICH_BLUE_DSN", "green": "env:RICH_GREEN_DSN"}
+    return Database.model_validate({**about, "schema": "copied", "copy": copy, "copy_timeout": 120.0})
 
 
 def plan(pair: Pair, method: str) -> Plan:
-    asked = means(pair, method)
-    back = WayBack(name="blue-follows-green", source=pair.green, target=pair.blue, settle=20)
-    before = (*tables_made(asked), *kits(pair.blue, pair.green), *publications(pair.blue, pair.green))
+    database = DatabasePair(pair.blue, pair.green)
     guards = (
-        Guard(name="one-writer", check=OneWriter(pair.blue, pair.green), policy=Policy.FREEZE),
+        Guard(name="one-writer", check=OneWriter((database,)), policy=Policy.FREEZE),
         Guard(name="schema-holds", check=SchemaHolds(pair.blue, pair.green), policy=Policy.HOLD, every=0.1),
     )
-    phase = Phase(name="prepare", owner="database", items=(*before, *rows_copied(asked), back))
+    phase = Phase(name="prepare", owner="database", items=tuple(replicated(words(method), database)))
     return Plan(name="cutover", environment="test", phases=(phase,), guards=guards)
 
 
@@ -78,7 +72,7 @@ def walked(pair: Pair, method: str, state: Path, way: str) -> None:
 
 def refused(pair: Pair) -> dict[str, str]:
     """What the preflight refuses, but for what stands in the way of tests that share their servers."""
-    found = look_together(database_checks(means(pair, "parallel")))
+    found = look_together(database_checks(words("parallel"), DatabasePair(pair.blue, pair.green)))
     return {name: finding.seen for name, finding in found if finding.verdict is not Verdict.PASS}
 
 
@@ -98,10 +92,10 @@ def test_forward_under_load_and_back_to_an_empty_green(both: Pair, tmp_path: Pat
 
 
 def test_who_waits_for_table_sync_sees_how_far_it_is(both: Pair) -> None:
-    asked = means(both, "table-sync")
-    for step in (*tables_made(asked), *kits(both.blue, both.green), *publications(both.blue, both.green)):
+    asked, database = words("table-sync"), DatabasePair(both.blue, both.green)
+    for step in (*tables_made(asked, database), *kits(both.blue, both.green), *publications(both.blue, both.green)):
         take(cast(Any, step))
-    (following, _) = rows_copied(asked)
+    (following, _) = rows_copied(asked, database)
     assert isinstance(following, Subscription)
     # A table that somebody holds is not copied yet, and its neighbours are.
     with psycopg.connect(both.dsns["green"]) as holder:
@@ -119,7 +113,9 @@ def test_who_waits_for_table_sync_sees_how_far_it_is(both: Pair) -> None:
     until(lambda: following.observe() == "following", 30.0)
     assert following.progress() == ""
     take(following.inverse())
-    for undo in reversed((*tables_made(asked), *kits(both.blue, both.green), *publications(both.blue, both.green))):
+    for undo in reversed(
+        (*tables_made(asked, database), *kits(both.blue, both.green), *publications(both.blue, both.green))
+    ):
         take(cast(Any, undo).inverse())
 
 
@@ -144,7 +140,7 @@ def test_a_schema_that_was_made_by_hand_is_compared(both: Pair) -> None:
 
 def test_the_checks_are_asked_by_hand(both: Pair) -> None:
     environ = {"PATH": f"{both.programs}:{os.environ['PATH']}", "RICH_BLUE_DSN": both.dsns["blue"], "RICH_GREEN_DSN": both.dsns["green"]}  # fmt: skip
-    asked: dict[str, Any] = dict(database_checks(means(both, "parallel")))
+    asked: dict[str, Any] = dict(database_checks(words("parallel"), DatabasePair(both.blue, both.green)))
     for name in ("tables", "keys", "programs", "extensions-available", "grants"):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", asked[name].shell()], env=environ, capture_output=True, text=True, timeout=60,
@@ -156,7 +152,7 @@ def test_the_checks_are_asked_by_hand(both: Pair) -> None:
 
 def test_a_schema_that_serves_for_good_is_no_copy_any_more(both: Pair, tmp_path: Path) -> None:
     def make() -> SchemaKept:
-        (kept,) = schema_kept(means(both, "parallel"))
+        (kept,) = schema_kept(words("parallel"), DatabasePair(both.blue, both.green))
         assert isinstance(kept, SchemaKept)
         return kept
 

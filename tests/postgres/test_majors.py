@@ -72,8 +72,8 @@ def test_what_is_newer_than_the_oldest_major_is_guarded() -> None:
         text = path.read_text(encoding="utf-8")
         for pattern, major in SINCE.items():
             if major * 10000 > OLDEST and path.name not in TOLD:
-                for word in re.finditer(pattern, text):
-                    found.setdefault(word.group(), set()).add(path.name)
+                for match in re.finditer(pattern, text):
+                    found.setdefault(match.group(), set()).add(path.name)
     assert found.keys() == GUARDED.keys()
     for word, files in found.items():
         for file in files:

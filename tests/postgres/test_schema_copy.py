@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pair
 from contract import holds
 from moves import kits, take
+from pairs import Pair
 from rich import rich
 
 from cutover.core.clock import Deadline

@@ -1,7 +1,7 @@
 """What is learnt before the pause holds nothing up, and what holds it up does no harm."""
 
 import psycopg
-from conftest import Pair
+from pairs import Pair
 
 from cutover.postgres.warming import know_sequences, know_tables
 
