@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from contract import holds
+from every_kind import Writing, equal, rich
 from moves import kits, publications, reverse, take, until
 from pairs import Pair, serving
-from rich import Writing, equal, rich
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline

@@ -10,9 +10,9 @@ from typing import Any, cast
 import psycopg
 import pytest
 from contract import holds
+from every_kind import Writing, equal, rich
 from moves import caught_up, kits, publications, take, until
 from pairs import Pair
-from rich import Writing, equal, rich
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Guard, Policy, Verdict

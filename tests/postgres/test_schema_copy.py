@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from contract import holds
+from every_kind import rich
 from moves import kits, take
 from pairs import Pair
-from rich import rich
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Check
