@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
+
 from cutover.core.errors import CutoverError
 from cutover.postgres.pgbouncer import Pool
 from cutover.world import servers
@@ -17,10 +19,11 @@ from cutover.world.processes import WorldError, free_port, launch, poll, stop, t
 
 PROGRAM = Path("/usr/sbin/pgbouncer")
 READY = 10.0  # seconds
+ENTRY = "{database} = host=127.0.0.1 port={port} dbname={database}"
 SETTINGS = """; a comment about {database} = host=nowhere
 [databases]
 other = host=127.0.0.1 port=1 dbname=other
-{database} = host=127.0.0.1 port={port_of_blue} dbname={database}
+{entries}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -43,6 +46,11 @@ class Bouncer:
     def pool(self) -> Pool:
         return pool_of(self.about)
 
+    def of(self, database: str) -> Bouncer:
+        """The same PgBouncer for another one of its databases."""
+        dsn = make_conninfo(self.dsn, dbname=database)
+        return Bouncer({**self.about, "database": database}, dsn)
+
 
 def pool_of(about: Mapping[str, str]) -> Pool:
     """The pool that the plain words of `Bouncer.about` tell of."""
@@ -53,8 +61,11 @@ def pool_of(about: Mapping[str, str]) -> Pool:
 
 
 @contextmanager
-def bouncer(ports: Mapping[str, int], database: str) -> Iterator[Bouncer]:
-    """PgBouncer in front of `database` on both sides' ports, directed to blue; raises WorldError when it does not start."""
+def bouncer(ports: Mapping[str, int], database: str, *more: str) -> Iterator[Bouncer]:
+    """PgBouncer in front of `database` (and `more`, see `of`) on both sides' ports, directed to blue.
+
+    Raises WorldError when it does not start.
+    """
     if not PROGRAM.exists():
         raise WorldError(f"{PROGRAM} is not there", next_command="apt-get install pgbouncer")
     account, port = servers.unprivileged(), free_port()
@@ -62,7 +73,8 @@ def bouncer(ports: Mapping[str, int], database: str) -> Iterator[Bouncer]:
         folder = Path(place)
         (folder / "users.txt").write_text('"shop" ""\n"postgres" ""\n', encoding="utf-8")
         file = folder / "pgbouncer.ini"
-        settings = SETTINGS.format(database=database, port_of_blue=ports["blue"], port=port, folder=folder)
+        entries = "\n".join(ENTRY.format(database=name, port=ports["blue"]) for name in (database, *more))
+        settings = SETTINGS.format(database=database, entries=entries, port=port, folder=folder)
         file.write_text(settings, encoding="utf-8")
         file.chmod(0o640)
         for path in (folder, *folder.iterdir()):

@@ -25,6 +25,7 @@ from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_side
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import PARTLY_FENCED, PARTLY_OPENED, Switchover
 from cutover.postgres.way_back import Directions, WayBack
+from cutover.world.bouncer import bouncer
 
 NAMES = ("orders", "ledger")
 
@@ -252,6 +253,24 @@ def test_the_printed_script_goes_on_where_one_is_fenced(two: list[Pair]) -> None
     code, told = paste(two, switch(two, "forward").shell())
     assert code == 0 and seen(two) == SWITCHED, told
     ended(two, "back")
+
+
+def test_clients_of_both_wait_in_one_pgbouncer(two: list[Pair]) -> None:
+    """Its file and its settings are shared: what is done for one must not disturb the other."""
+    ports = {side: int(conninfo.conninfo_to_dict(two[0].dsns[side])["port"] or 0) for side in ("blue", "green")}
+    with bouncer(ports, *NAMES) as front, ExitStack() as stack:
+        fronts = [front.of(name) for name in NAMES]
+        writers = [stack.enter_context(load(one, writers=2, dsn=f.dsn)) for one, f in zip(two, fronts, strict=True)]
+        pooled = [DatabasePair(one.blue, one.green, PLAIN, pool=f.pool) for one, f in zip(two, fronts, strict=True)]
+        both = Switchover.of(*pooled, name="switchover")
+        assert both.observe() == both.before
+        for way, end in ((both, both.after), (both.inverse(), both.before)):
+            for command in way.commands(way.after):
+                command.run(Deadline.after(30.0))
+            assert both.observe() == end
+            for threads in writers:
+                writing(threads)
+        assert [error for threads in writers for writer in threads for error in writer.errors] == []
 
 
 def test_each_database_has_slots_of_its_own(two: list[Pair]) -> None:
