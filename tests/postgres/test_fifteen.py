@@ -14,6 +14,7 @@ from moves import (
     caught_up_both,
     forward,
     kits,
+    planted,
     publications,
     reverse,
     take,
@@ -290,3 +291,15 @@ def test_ddl_on_15_is_noted(fifteen: Pair) -> None:
             ]
     finally:
         take(step.inverse())
+
+
+def test_a_conflicting_row_on_15_is_named(fifteen: Pair) -> None:
+    with planted(
+        fifteen.green, "INSERT INTO public.queue VALUES (-7, 'here')", "DELETE FROM public.queue WHERE id = -7"
+    ):
+        fifteen.sql("blue", "INSERT INTO public.queue VALUES (-7, 'there')")
+        check = Follows(fifteen.blue, fifteen.green)
+        until(lambda: "public.queue of the other side brings: id = '-7'" in check.look().seen, 30.0, "the conflict")
+    caught_up(fifteen.blue, fifteen.green)
+    fifteen.sql("blue", "DELETE FROM public.queue WHERE id = -7")
+    caught_up(fifteen.blue, fifteen.green)
