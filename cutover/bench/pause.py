@@ -53,8 +53,8 @@ class PauseFigures:
     tables: int
     versions: str
     series: dict[str, Series]
-    phases: dict[str, dict[str, float]]
-    """Of each way the median of each phase of our switch, in milliseconds."""
+    phases: dict[str, list[dict[str, float]]]
+    """Of each way the phases of our switches, in milliseconds."""
     acknowledged: int
     per_second: float
     lost: int
@@ -82,7 +82,12 @@ class PauseFigures:
         return Line(figure, self.pauses("ours", *ways), beside, limits, seen or self.told, self.wrong)
 
     def shown_phases(self, way: str) -> str:
-        return ", ".join(f"{name} {self.phases[way][name]:.0f}" for name in PHASES if name in self.phases[way])
+        """The median of each phase, and the phases of the slowest switch."""
+        found = self.phases[way]
+        names = [name for name in PHASES if any(name in one for one in found)]
+        medians = [f"{name} {statistics.median(one.get(name, 0.0) for one in found):.0f}" for name in names]
+        slowest = max(found, key=lambda one: one["pause"])
+        return f"{', '.join(medians)} (slowest: {', '.join(f'{slowest.get(name, 0.0):.0f}' for name in names)})"
 
 
 def direct(load: Load, limits: tuple[Limit, ...], say: Callable[[str], None]) -> Iterator[Line]:
@@ -137,7 +142,7 @@ def measure(load: Load, say: Callable[[str], None]) -> PauseFigures:
         lost, doubled = missing_and_doubled(made, notes)
         report = validate(made.blue, made.green)
         return PauseFigures(
-            load, report.rows, report.tables, made.versions, series, _medians(phases(made)), len(notes.acknowledged),
+            load, report.rows, report.tables, made.versions, series, phases(made), len(notes.acknowledged),
             notes.per_second, lost, doubled, report.status != "equal",
         )  # fmt: skip
 
@@ -156,15 +161,6 @@ def _round(made: Rig, number: int, calm: float) -> list[tuple[str, float, float]
                 bare_switch(made, source, target)
             spans.append((f"{who} {way}", began, time.monotonic()))
     return spans
-
-
-def _medians(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
-    return {
-        way: {name: statistics.median(each.get(name, 0.0) for each in timings) for name in timings[0]}
-        if timings
-        else {}
-        for way, timings in found.items()
-    }
 
 
 def missing_and_doubled(made: Rig, notes: Notes) -> tuple[int, int]:
