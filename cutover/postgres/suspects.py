@@ -1,6 +1,6 @@
 """Keys that may differ: read from the buckets that differ, and looked at again until they are equal or surely different."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,8 @@ from cutover.postgres.snapshot import SLICE_TIMEOUT, Scope, Snapshot
 Key = tuple[str, ...]
 
 ROUNDS = 40
+RUNNING = "SELECT pg_snapshot_xip(pg_current_snapshot())::text"
+STALLED = 1.0  # seconds after which a transaction that still runs is a long one, and none that is just being shown
 MANY = 0.20  # above this share of differing buckets the whole table is read, in finer buckets first
 RANGES_AT_ONCE = 1000
 KEYS_AT_ONCE = 2000
@@ -187,33 +189,37 @@ def recheck(
     """Looks again at each suspect: source, proven position, target, source; what is in flight settles.
 
     A row is different only when two looks in a row find the same versions of it on both sides: one that came and went
-    between two looks at the source was seen on the target alone. Waits up to `catch_up` s for each marker.
+    between two looks at the source was seen on the target alone. And every transaction that ran at the first of them has
+    ended at the second: a commit is sent before its own server shows it. Waits up to `catch_up` s for each marker.
     """
     settled = Settled()
     open_keys = list(suspects)
     earlier: dict[Key, tuple[Entry, Entry]] = {}
+    ran: set[str] = set()
+    long_since = Deadline.after(STALLED)
     backoff = Backoff(SystemClock(), first=0.001, longest=0.05)
     while open_keys and settled.looks < ROUNDS:
         settled.looks += 1
         try:
-            looked = list(_look(table, open_keys, ours, theirs, marks, catch_up))
+            looked, running = _look(table, open_keys, ours, theirs, marks, catch_up)
         except marker.NotCaughtUp as error:
             settled.unproven, settled.why = open_keys, error.message
             return settled
         still: dict[Key, tuple[Entry, Entry]] = {}
         open_keys = []
+        all_ended = not (ran & running) or long_since.expired
         for key, before, there, after in looked:
             if there.hash in (before.hash, after.hash):
                 continue
-            if before == after and earlier.get(key) == (after, there):
+            if before == after and earlier.get(key) == (after, there) and all_ended:
                 settled.real[key] = _kind(after, there)
                 continue
             open_keys.append(key)
             if before == after:
                 still[key] = (after, there)
-        earlier = still
-        if open_keys and not still:
-            backoff.pause()  # every one of them is being written at this moment
+        earlier, ran = still, running
+        if open_keys and not (still and all_ended):
+            backoff.pause()  # every one of them is being written at this moment, or may be
     settled.unproven = open_keys
     settled.why = f"rows changed at each of {settled.looks} looks" if open_keys else ""
     return settled
@@ -221,13 +227,15 @@ def recheck(
 
 def _look(
     table: Table, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, catch_up: float
-) -> Iterator[tuple[Key, Entry, Entry, Entry]]:
+) -> tuple[list[tuple[Key, Entry, Entry, Entry]], set[str]]:
+    """Each key as it was before, there and after, and the transactions that ran on the source in between."""
     before = entries(ours, table, keys)
     marker.await_marker(theirs, marker.write_marker(marks), Deadline.after(catch_up))
     there = entries(theirs, table, keys)
+    running = {xid for (xid,) in ours.rows(RUNNING)}
     after = entries(ours, table, keys)
-    for key in keys:
-        yield key, before.get(key, ABSENT), there.get(key, ABSENT), after.get(key, ABSENT)
+    looked = [(key, before.get(key, ABSENT), there.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
+    return looked, running
 
 
 def _kind(ours: Entry, theirs: Entry) -> str:
