@@ -11,12 +11,18 @@ from cutover.postgres.preflight.arriving import with_schema_copied
 from cutover.postgres.replication import Subscription
 from cutover.postgres.schema_note import SchemaKept
 from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
+from cutover.postgres.session import Database as Side
 
 
 def database_checks(words: Database, pair: DatabasePair) -> Sequence[tuple[str, DatabaseCheck]]:
     """The preflight's questions to both sides of one database."""
     checks = preflight(pair.blue, pair.green, words.longest_transaction, words.wal_limit_bytes)
     return with_schema_copied(checks, pair.blue, pair.green) if _copied(words) else checks
+
+
+def with_tables(words: Database, pair: DatabasePair) -> tuple[Side, ...]:
+    """The sides whose tables can be asked before the plan has begun; a copied schema answers as blue's does."""
+    return (pair.blue,) if _copied(words) else (pair.blue, pair.green)
 
 
 def tables_made(words: Database, pair: DatabasePair) -> list[Item]:

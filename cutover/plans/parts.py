@@ -19,7 +19,7 @@ from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
 from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands
 from cutover.plans.client_route import ClientRoute, client_routes
-from cutover.plans.copying import database_checks
+from cutover.plans.copying import database_checks, with_tables
 from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
@@ -43,7 +43,8 @@ class Parts:
             checks += ClientRoute(self.means, pair).preflight_checks()
         if question := self.means.environment.ledger_keys:
             pair = self.means.ledger_pair()
-            checks.append(("ledger-keys", KeysCanBeAsked((pair.blue, pair.green), question)))
+            sides = with_tables(self.means.words(pair), pair)
+            checks.append(("ledger-keys", KeysCanBeAsked(sides, question)))
         for name, hostname in self.means.environment.hostnames.items():
             carrier = hostname.carrier
             if isinstance(carrier, AlbCarrier):
