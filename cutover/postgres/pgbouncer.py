@@ -14,6 +14,7 @@ import psycopg
 
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.postgres.clients import PAUSED
+from cutover.postgres.pgbouncer_script import functions
 from cutover.postgres.session import APPLICATION, CONNECT, QueryFailed, Session
 
 _WRITING = threading.Lock()  # the entries of several databases may stand in one file
@@ -187,27 +188,16 @@ class Pool:
     # --- the same for a person -----------------------------------------------------------------------------------
 
     def functions(self) -> str:
-        """Shell functions `pause_clients` and `direct_clients blue|green`, for the switch's script."""
+        """Shell functions `pause_clients SIDE` and `direct_clients SIDE`, for the switch's script."""
         blue, green = self.shown
-        return rf"""console() {{ PGOPTIONS= timeout {self.pause_timeout:g} psql "${self.variable}" -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"; }}
-paused() {{ [ "$(console 'SHOW DATABASES' | awk -F'|' '$1 == "{self.database}" {{ print $(NF - 1) }}')" = 1 ]; }}
-pause_clients() {{
-  if paused; then console 'RESUME {self.database}'; fi
-  console 'PAUSE {self.database}' && return 0
-  if paused; then console 'RESUME {self.database}'; fi
-  echo 'the clients did not come to rest in {self.pause_timeout:g} s; nothing was touched' >&2; return 1
-}}
-direct_clients() {{
-  local to; case $1 in blue) to="{blue}" ;; green) to="{green}" ;; esac
-  sed -i -E '/^[ \t]*"?{self.database}"?[ \t]*=.*host=/ {{ s/\bhost=[^ ]+/host='"${{to%:*}}"'/; s/\bport=[^ ]+/port='"${{to##*:}}"'/ }}' "{self.file}"
-  console RELOAD
-  if paused; then
-    console 'SET server_login_retry = 0'  # PAUSE in the middle of a login counts as a failed one: 15 s without service
-    console 'RESUME {self.database}'
-    sleep 0.5
-    console RELOAD
-  fi
-}}"""
+        return functions(
+            database=self.database,
+            admin=self.variable,
+            file=self.file,
+            blue=blue,
+            green=green,
+            pause_timeout=self.pause_timeout,
+        )
 
     def where_shell(self) -> str:
         """The command with which a person sees where clients are directed to, and whether they wait."""

@@ -57,7 +57,7 @@ case "$found" in
       on "$TO" "$(advance)" 600 >/dev/null
     fi
     trap 'leave; let_go' EXIT
-    pause_clients
+    pause_clients @TO_SIDE@
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
     coproc F { psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
     say() {  # runs $1 in the fence session, prints its answer, fails when the session has ended
@@ -74,10 +74,10 @@ case "$found" in
         on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
                      WHERE a.backend_type NOT LIKE 'logical replication%'" >/dev/null || true
       done ) & reaper=$!
-    trap 'leave; kill $reaper 2>/dev/null || true; let_go' EXIT
+    trap 'leave; kill -9 $reaper 2>/dev/null || true; let_go' EXIT
     say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '${LOCK}ms'; SET LOCAL deadlock_timeout = '20s';
          LOCK TABLE $tables IN SHARE ROW EXCLUSIVE MODE;"
-    kill $reaper; wait $reaper 2>/dev/null || true
+    kill -9 $reaper; wait $reaper 2>/dev/null || true  # a mere kill, when it has just begun, would run this script's trap in it
     # Only a marker row that arrives proves that the other side has everything.
     token=$(on "$FROM" "INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '@SIDE@') RETURNING token")
     end=$(( $(date +%s) + CATCH_UP ))

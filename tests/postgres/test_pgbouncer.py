@@ -1,21 +1,21 @@
 """Clients behind a real PgBouncer wait while the writes change sides: no statement fails, and nobody waits for ever."""
 
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
+from bouncer import running
 from contract import holds
 from load import load, writing
 from mortal import Dying
-from moves import PLAIN, forward, kits, prepare, publications, reverse, take, walk, window
+from moves import PLAIN, forward, kits, prepare, publications, reverse, take, until, walk, window
 from pairs import Pair
-from psycopg import conninfo
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
@@ -25,25 +25,16 @@ from cutover.postgres.clients import PAUSED
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import ClientsNotPaused, PoolMisread
 from cutover.postgres.pgbouncer_ready import PoolReady
-from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
+from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_sides
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import Switchover
-from cutover.world.bouncer import PROGRAM, Bouncer, bouncer
+from cutover.world.bouncer import Bouncer
 
 
 @pytest.fixture(scope="module")
 def behind(pair: Pair) -> Iterator[Bouncer]:
     """PgBouncer in front of the pair's `shop`, directed to blue."""
     with running(pair, "shop") as found:
-        yield found
-
-
-@contextmanager
-def running(pair: Pair, database: str) -> Iterator[Bouncer]:
-    if not PROGRAM.exists():
-        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
-    ports = {side: int(str(conninfo.conninfo_to_dict(pair.dsns[side])["port"])) for side in ("blue", "green")}
-    with bouncer(ports, database) as found:
         yield found
 
 
@@ -222,13 +213,74 @@ def test_the_script_lets_the_clients_go_on_when_it_gives_up(prepared: Pair, fron
     assert [error for writer in writers for error in writer.errors] == []
 
 
-def paste(pair: Pair, front: Bouncer, text: str, code: int = 0) -> str:
-    environ = {
+@pytest.mark.parametrize(
+    ("place", "found", "led"),
+    [
+        ("    # One psql session holds the fence.", BEFORE, "blue"),
+        ("direct_clients green\nsend_away\necho", SWITCHED, "green"),
+    ],
+)
+def test_a_kill_of_the_script_leaves_nobody_waiting(
+    prepared: Pair, front: Bouncer, place: str, found: Sides, led: str
+) -> None:
+    there, back = (
+        Switch.one(prepared.side(source), prepared.side(target), PLAIN, pool=front.pool)
+        for source, target in (("blue", "green"), ("green", "blue"))
+    )
+    with load(prepared, writers=4, dsn=front.dsn) as writers:
+        killed_at(prepared, front, there.shell(), place)
+        until(lambda: front.pool.where() == led, 20.0, f"clients go on, led to {led}")
+        assert read_sides(prepared.blue, prepared.green) == found
+        writing(writers)
+        for switch in (there, back):
+            paste(prepared, front, switch.shell())
+        writing(writers)
+    assert [error for writer in writers for error in writer.errors] == []
+
+
+def test_a_kill_with_both_sides_fenced_is_mended_by_the_same_script(prepared: Pair, front: Bouncer) -> None:
+    """Letting them go would only have their writes refused: they wait, and the script is run again."""
+    there, back = (
+        Switch.one(prepared.side(source), prepared.side(target), PLAIN, pool=front.pool)
+        for source, target in (("blue", "green"), ("green", "blue"))
+    )
+    with load(prepared, writers=4, dsn=front.dsn) as writers:
+        killed_at(prepared, front, there.shell(), 'timeout 20 psql "$TO" -X -q -v ON_ERROR_STOP=1 <<SQL')
+        assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (COMMITTED, PAUSED)
+        for switch, side in ((there, "green"), (back, "blue")):
+            paste(prepared, front, switch.shell())
+            assert front.pool.where() == side
+            writing(writers)
+    assert [error for writer in writers for error in writer.errors] == []
+
+
+def killed_at(pair: Pair, front: Bouncer, text: str, place: str) -> None:
+    """Pastes the script, which halts at the place while clients wait, and kills it there."""
+    halting = text.replace(place, f"echo halted $$ >&2; kill -STOP $$\n{place}")
+    assert halting.count("kill -STOP") == 1
+    with subprocess.Popen(
+        ["bash", "-c", halting], env=environ(pair, front), stderr=subprocess.PIPE, text=True
+    ) as script:
+        assert script.stderr is not None
+        line = next(line for line in script.stderr if line.startswith("halted"))
+        pid = int(line.split()[1])
+        try:
+            assert front.pool.where() == PAUSED
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+def environ(pair: Pair, front: Bouncer) -> dict[str, str]:
+    return {
         "PATH": f"{pair.programs}:{os.environ['PATH']}",
         "SHOP_BLUE_DSN": pair.dsns["blue"],
         "SHOP_GREEN_DSN": pair.dsns["green"],
         "POOL_ADMIN": front.about["admin"],
     }
-    done = subprocess.run(["bash", "-c", text], env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def paste(pair: Pair, front: Bouncer, text: str, code: int = 0) -> str:
+    variables = environ(pair, front)
+    done = subprocess.run(["bash", "-c", text], env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

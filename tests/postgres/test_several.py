@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from bouncer import running
 from load import Writer, load, writing
 from moves import PLAIN, caught_up_both, prepare, until
 from pairs import Pair
@@ -25,7 +26,6 @@ from cutover.postgres.sides import BEFORE, COMMITTED, SWITCHED, Sides, read_side
 from cutover.postgres.switch import Switch
 from cutover.postgres.switchover import PARTLY_FENCED, PARTLY_OPENED, Switchover
 from cutover.postgres.way_back import Directions, WayBack
-from cutover.world.bouncer import bouncer
 
 NAMES = ("orders", "ledger")
 
@@ -257,8 +257,7 @@ def test_the_printed_script_goes_on_where_one_is_fenced(two: list[Pair]) -> None
 
 def test_clients_of_both_wait_in_one_pgbouncer(two: list[Pair]) -> None:
     """Its file and its settings are shared: what is done for one must not disturb the other."""
-    ports = {side: int(conninfo.conninfo_to_dict(two[0].dsns[side])["port"] or 0) for side in ("blue", "green")}
-    with bouncer(ports, *NAMES) as front, ExitStack() as stack:
+    with running(two[0], *NAMES) as front, ExitStack() as stack:
         fronts = [front.of(name) for name in NAMES]
         writers = [stack.enter_context(load(one, writers=2, dsn=f.dsn)) for one, f in zip(two, fronts, strict=True)]
         pooled = [DatabasePair(one.blue, one.green, PLAIN, pool=f.pool) for one, f in zip(two, fronts, strict=True)]
