@@ -17,6 +17,7 @@ APART = {
     "test_executed.py": "executed",
     "test_fifteen.py": "fifteen",
     "test_fifteen_contract.py": "fifteen",
+    "test_whole_plan.py": "fifteen",
     "test_steps_contract.py": "contract",
     "test_crashes.py": "rigs",
     "test_lost_slot.py": "rigs",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import dns.message
 import dns.query
 import dns.rrset
 import pytest
+from pairs import Pair
+from psycopg import conninfo
 
 from cutover.aws.client_name import ClientName
 from cutover.aws.session import Aws
@@ -71,6 +74,26 @@ class Named:
         host, _, port = self.server.rpartition(":")
         answer = dns.query.udp(dns.message.make_query(RECORD, "CNAME"), host, port=int(port), timeout=5).answer
         return answer[0] if answer else None
+
+
+def led(name: Named) -> str:
+    """The side that the name server leads to."""
+    answer = name.asked()
+    return "" if answer is None else str(answer[0]).split(".")[0].removeprefix("db-")
+
+
+class Resolver:
+    """Finds the server as a client does: by the name server's answer, kept for its TTL."""
+
+    def __init__(self, pair: Pair, name: Named) -> None:
+        self._pair, self._name, self._side, self._until = pair, name, "", 0.0
+
+    def __call__(self) -> str:
+        if time.monotonic() > self._until:
+            answer = self._name.asked()
+            assert answer is not None
+            self._side, self._until = led(self._name), time.monotonic() + answer.ttl
+        return conninfo.make_conninfo(self._pair.dsns[self._side], user="shop", application_name="shop")
 
 
 class _Healthy(BaseHTTPRequestHandler):

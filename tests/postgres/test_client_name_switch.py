@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from contract import holds
 from load import load, writing
 from moves import PLAIN, forward, kits, prepare, publications, reverse, take, until, window
-from named import ABOUT, RECORD, Named, named
+from named import ABOUT, RECORD, Named, Resolver, led, named
 from pairs import Pair
 from psycopg import conninfo
 
@@ -44,26 +43,6 @@ def name(name_server: Named) -> Iterator[Named]:
     name_server.put(ABOUT["blue"], ttl=TTL)
     until(lambda: led(name_server) == "blue", 10.0, "the name leads to blue")
     yield name_server
-
-
-def led(name: Named) -> str:
-    """The side that the name server leads to."""
-    answer = name.asked()
-    return "" if answer is None else str(answer[0]).split(".")[0].removeprefix("db-")
-
-
-class Resolver:
-    """Finds the server as a client does: by the name server's answer, kept for its TTL."""
-
-    def __init__(self, pair: Pair, name: Named) -> None:
-        self._pair, self._name, self._side, self._until = pair, name, "", 0.0
-
-    def __call__(self) -> str:
-        if time.monotonic() > self._until:
-            answer = self._name.asked()
-            assert answer is not None
-            self._side, self._until = led(self._name), time.monotonic() + answer.ttl
-        return conninfo.make_conninfo(self._pair.dsns[self._side], user="shop", application_name="shop")
 
 
 @contextmanager
