@@ -65,6 +65,12 @@ def zone(plan: Plan, position: Position) -> str:
     return ROLLBACK if any(step.name in position.taken for step in plan.commit_steps()) else CANCEL
 
 
+def _stopped_by(view: RunView) -> str:
+    """The error that ended the last leg of an open run; empty when it goes on, or ended as it was asked to."""
+    last = next((entry for entry in reversed(view.entries) if entry.kind in ("leg-started", "leg-ended")), None)
+    return str(last.data.get("error") or "") if last is not None and view.state == "open" else ""
+
+
 def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
     """A run as data for `status` and `history`."""
     position = view.position
@@ -78,6 +84,7 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
         "direction": leg.direction if leg else None,
         "outcome": leg.outcome if leg else None,
         "reason": leg.reason if leg else "",
+        "stopped_by": _stopped_by(view),
         "phase": position.phase,
         "open_intent": position.intent,
         "done": plain(position.done),

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from shlex import quote
+from typing import ClassVar
 
 from cutover.aws.listener import Missing
 from cutover.aws.record_group import Record, RecordName, await_insync, canonical, policy, send
@@ -35,6 +36,8 @@ class ClientName:
 
     Nobody is paused: who resolves the old answer comes to the fenced side until its TTL has run out.
     """
+
+    states: ClassVar[tuple[str, ...]] = ("blue", "green")
 
     aws: Aws
     zone: str

@@ -205,6 +205,8 @@ def _print_status(entry: dict[str, Any]) -> None:
         print(
             f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else "")
         )
+    if entry["stopped_by"]:
+        print(f"  stopped by {entry['stopped_by']}")
     if entry["holder"]:
         holder = entry["holder"]
         print(f"  held by {holder['who']} on {holder['host']} (pid {holder['pid']}) for {holder['for']}")

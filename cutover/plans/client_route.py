@@ -18,6 +18,15 @@ from cutover.postgres.pgbouncer_ready import PoolReady
 
 
 @dataclass(frozen=True)
+class SideLeft(AllOf):
+    """Clients that resolve an old answer come back to the side that they were sent away from, and each of their writes fails.
+
+    Every name server has to lead to the other side, and who still comes is sent away again, until nobody has come for as
+    long as old answers live. Who comes after that keeps addresses for longer than they are valid: restart it.
+    """
+
+
+@dataclass(frozen=True)
 class ClientRoute:
     """Makes the items that `database.clients` asks for; none, where clients find the open side by themselves."""
 
@@ -114,7 +123,7 @@ class ClientRoute:
     def _left(self, words: ClientCname, left: str, serving: str) -> Check:
         database = self.pair.blue if left == "blue" else self.pair.green
         drained = ClientsDrained(database, words.drain.spared)
-        return AllOf((("name", self._leads(words, serving)), ("sessions", drained)))
+        return SideLeft((("name", self._leads(words, serving)), ("sessions", drained)))
 
     def _leads(self, words: ClientCname, side: str) -> NameLeads:
         wanted = words.blue if side == "blue" else words.green

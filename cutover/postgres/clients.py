@@ -1,16 +1,18 @@
 """How clients reach the side that accepts writes, where they do not find it by themselves: what every such route can do."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 PAUSED = "paused"
-WHERE = ("blue", "green", PAUSED)
 
 
 class Clients(Protocol):
     """Makes clients wait, where it can, and leads them to one side; all but `settle` is short, because writes may be waiting."""
 
+    states: ClassVar[tuple[str, ...]]
+    """What `where` says when nobody else has touched the route."""
+
     def where(self) -> str:
-        """`blue` or `green`, `paused`, or in words whatever else is there; raises Unreachable."""
+        """One of `states`, or in words whatever else is there; raises Unreachable."""
 
     def pause(self) -> None:
         """Makes further transactions wait; raises ClientsNotPaused, and then nobody waits. Nothing, where a route cannot."""
@@ -19,7 +21,7 @@ class Clients(Protocol):
         """Lets the clients go on, wherever they are led to."""
 
     def direct_to(self, side: str) -> None:
-        """Leads the clients to a side, which is open by then, and lets them go on. Doing it twice is fine."""
+        """Leads the clients to a side, which is open by then; whoever was paused waits for `resume`. Doing it twice is fine."""
 
     def settle(self) -> None:
         """What needs no haste after `direct_to` and `resume`: writes flow again."""

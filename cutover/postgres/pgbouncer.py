@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 
@@ -35,6 +36,8 @@ class Pool:
 
     `variable` names the shell variable with the DSN of the admin console, `shown` is what a person types for each address.
     """
+
+    states: ClassVar[tuple[str, ...]] = ("blue", "green", PAUSED)
 
     database: str
     file: str

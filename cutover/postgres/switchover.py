@@ -6,7 +6,7 @@ from itertools import chain, combinations
 from typing import Any, ClassVar
 
 from cutover.core.step import Command, Step
-from cutover.postgres.clients import WHERE
+from cutover.postgres.clients import Clients
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
 from cutover.postgres.sides import AND, BEFORE, COMMITTED, SWITCHED, Sides, read_sides, sides_shell, together
@@ -47,7 +47,7 @@ class Switchover(Step[Sides]):
         before, after = BEFORE, SWITCHED
         partly = {PARTLY_FENCED, PARTLY_OPENED} if len(pairs) > 1 else set()
         seen = {COMMITTED, *partly}
-        routes = sum(pair.pool is not None for pair in pairs)
+        routes = [pair.pool for pair in pairs if pair.pool is not None]
         if routes:
             before, after = replace(BEFORE, clients="blue"), replace(SWITCHED, clients="green")
             led = {BEFORE, SWITCHED, *partly}
@@ -97,10 +97,11 @@ def _seen(pair: DatabasePair) -> Sides:
     return seen if pair.pool is None or seen == COMMITTED else replace(seen, clients=pair.pool.where())
 
 
-def _clients(routes: int) -> Iterator[str]:
-    """Every word that `together` may give for where the clients of so many databases are led to."""
-    places = sorted(WHERE)
-    for found in chain.from_iterable(combinations(places, number) for number in range(1, min(routes, len(places)) + 1)):
+def _clients(routes: Sequence[Clients]) -> Iterator[str]:
+    """Every word that `together` may give for where the clients of several databases are led to."""
+    places = sorted({place for route in routes for place in route.states})
+    most = min(len(routes), len(places))
+    for found in chain.from_iterable(combinations(places, number) for number in range(1, most + 1)):
         yield AND.join(found)
 
 

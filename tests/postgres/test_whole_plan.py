@@ -1,8 +1,11 @@
 """The whole plan of an environment whose clients are led over, from PostgreSQL 15 to 16: there, back with data, and there again."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 from bouncer import running
@@ -10,12 +13,15 @@ from load import Writer, load, writing
 from moves import until
 from named import ABOUT, RECORD, Named, Resolver, led, named
 from pairs import Pair, serving
+from psycopg import conninfo
 
 from cutover.app import App, open_environment
 from cutover.core import killpoint
+from cutover.core.errors import Waiting
 from cutover.core.gate import Verdict
 from cutover.postgres.baseline import SameRows
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
+from cutover.run_views import plain_view, runs_of
 from cutover.runs import Conductor
 from cutover.world.bouncer import Bouncer
 
@@ -128,7 +134,7 @@ def test_by_a_name_nothing_is_lost_though_route_53_fails_in_the_switch(
             "blue": ABOUT["blue"],
             "green": ABOUT["green"],
             "ttl": {"normal": 2, "cutover": 1, "slack": 0},
-            "drain": {"hold": "0.5s"},
+            "drain": {"hold": "0.5s", "deadline": "3s"},
         },
     )
 
@@ -139,14 +145,54 @@ def test_by_a_name_nothing_is_lost_though_route_53_fails_in_the_switch(
     with load(whole_pair, writers=4, dsn=Resolver(whole_pair, name)) as writers:
         killpoint.install(hook)
         try:
-            for way in ("there", "back", "there again"):
+            for way in ("there", "back"):
                 assert "retrying" in goes(app, whole_pair, writers, way)
                 until(lambda: ttl_of(name) == 2, 5.0, "the usual TTL")
         finally:
             killpoint.install(None)
+        with coming_back(whole_pair, "blue"), pytest.raises(Waiting) as held:
+            Conductor(app).cutover()
+        assert "old-driver from 127.0.0.1 (1)" in held.value.message and "restart them" in held.value.message
+        assert read_sides(whole_pair.blue, whole_pair.green) == SWITCHED
+        assert stopped_by(app).startswith("clients-drained: not satisfied within 3 s: insufficient: sessions: clients")
+        writing(writers)
+        assert Conductor(app).resume()[1] == "done"
     assert SameRows(whole_pair.blue, whole_pair.green).look().verdict is Verdict.PASS
     ends_at_the_start(app, whole_pair)
     assert name.clients.where() == "blue"
+
+
+@contextmanager
+def coming_back(pair: Pair, side: str) -> Iterator[None]:
+    """A client that never asks again where the name leads."""
+    stopped = threading.Event()
+    dsn = conninfo.make_conninfo(pair.dsns[side], user="shop", application_name="old-driver")
+
+    def come() -> None:
+        while not stopped.is_set():
+            try:
+                with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+                    while not stopped.wait(0.01):
+                        connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                continue
+
+    thread = threading.Thread(target=come, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(10.0)
+
+
+def stopped_by(app: App) -> str:
+    """What `status` says of the open run."""
+    state = app.state()
+    try:
+        return str(plain_view(runs_of(state)[-1], app.plan)["stopped_by"])
+    finally:
+        state.close()
 
 
 def ttl_of(name: Named) -> int:
