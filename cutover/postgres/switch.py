@@ -71,7 +71,8 @@ class Switch(Command):
             to_open = [one for one in moving if one.state != ("fenced", "open")]
             self._refuse_strange(moving, to_fence, to_open)
             began = self._fence_or_let_go(to_fence, deadline) if to_fence else time.monotonic()
-            _open(to_open)
+            if to_open:
+                _open(to_open)
             _direct(moving)  # who died between opening and this has left them
             reached("switch: clients directed")
             pause = time.monotonic() - began

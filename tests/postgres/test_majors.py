@@ -59,7 +59,7 @@ GUARDED = {
     "colliculocale": "details.py: by way of to_jsonb",
     "collicurules": "details.py: by way of to_jsonb",
     "colllocale": "details.py: by way of to_jsonb",
-    "origin = none": "replication.py: filters_origins asks both sides; elsewhere it is told about",
+    "origin = none": "replication.py, copied_subscription.py, copy_script.py: filters_origins asks both sides; elsewhere it is told about",
     "'origin', 'none'": "conflict.py: filters_origins asks both sides",
     "pg_log_standby_snapshot": "change_feed.py: asks the version",
 }
