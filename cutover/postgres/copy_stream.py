@@ -1,6 +1,7 @@
 """The output of COPY at the speed of libpq: row by row through psycopg's own objects it takes four times as long."""
 
 import select
+import time
 from collections.abc import Iterator
 
 from psycopg import errors
@@ -8,6 +9,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 BLOCK = 1 << 20  # bytes that are passed on at once
+LOOK = 0.05  # seconds
 
 
 def copied_out(pgconn: PGconn, sql: str, stall: float) -> Iterator[bytes]:
@@ -16,18 +18,21 @@ def copied_out(pgconn: PGconn, sql: str, stall: float) -> Iterator[bytes]:
     _expect(_result(pgconn, stall), ExecStatus.COPY_OUT)
     parts: list[memoryview] = []
     size = 0
+    patience = _Patience(pgconn, stall)
     while True:
         # Never the blocking call: it keeps every other thread from running, the watchdog included.
         length, data = pgconn.get_copy_data(1)
         if length > 0:
+            patience.renew()
             parts.append(data)
             size += length
             if size < BLOCK:
                 continue
             yield b"".join(parts)
             parts, size = [], 0
+            patience.renew()  # whoever took the block may have been slow
         elif length == 0:
-            _more(pgconn, stall)
+            patience.wait()
         else:
             break
     if parts:
@@ -37,23 +42,36 @@ def copied_out(pgconn: PGconn, sql: str, stall: float) -> Iterator[bytes]:
         pass
 
 
+class _Patience:
+    """Waits for what the server sends, until nothing has come for `stall` seconds."""
+
+    def __init__(self, pgconn: PGconn, stall: float) -> None:
+        self._pgconn, self._stall = pgconn, stall
+        self._ready = select.poll()
+        self._ready.register(pgconn.socket, select.POLLIN)
+        self.renew()
+
+    def renew(self) -> None:
+        self._until = time.monotonic() + self._stall
+
+    def wait(self) -> None:
+        # Read after a moment, too: with TLS the rest may be here already, where the socket does not show it.
+        self._pgconn.flush()
+        self._ready.poll(LOOK * 1000)
+        self._pgconn.consume_input()
+        if time.monotonic() > self._until:
+            raise TimeoutError
+
+
 def _result(pgconn: PGconn, stall: float) -> PGresult | None:
+    patience = _Patience(pgconn, stall)
     while pgconn.is_busy():
-        _more(pgconn, stall)
+        patience.wait()
     return pgconn.get_result()
 
 
-def _more(pgconn: PGconn, stall: float) -> None:
-    pgconn.flush()
-    wait = select.poll()
-    wait.register(pgconn.socket, select.POLLIN)
-    if not wait.poll(stall * 1000):
-        raise TimeoutError
-    pgconn.consume_input()
-
-
 def _expect(result: PGresult | None, status: ExecStatus) -> None:
-    if result is None or result.status != status:
-        if result is None:
-            raise errors.OperationalError("COPY ended without a result")
+    if result is None:
+        raise errors.OperationalError("COPY ended without a result")
+    if result.status != status:
         raise errors.error_from_result(result)

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -74,7 +74,7 @@ class CopyRows(Command):
 
     def run(self, deadline: Deadline) -> None:
         slot = slot_of(self.source, self.target)
-        with self.source.open("copy state") as ours, self.target.open("copy state") as theirs:
+        with _opened(self.source) as ours, _opened(self.target) as theirs:
             if theirs.value("SELECT 1 FROM pg_subscription WHERE subname = %s", [slot]):
                 return
             kept, finished = noted(theirs)
@@ -157,13 +157,17 @@ class EndCopy(Command):
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        with self.source.open("copy state") as ours, self.target.open("copy state") as theirs:
+        with _opened(self.source) as ours, _opened(self.target) as theirs:
             ended(theirs, [COPIER], deadline)
             let_go(ours, slot_of(self.source, self.target), deadline)
             theirs.run(FORGET)
 
     def shell(self) -> str:
         return end_script(self.source, self.target, slot_of(self.source, self.target))
+
+
+def _opened(database: Database) -> AbstractContextManager[Session]:
+    return database.open("copy state", settings=PINNED)
 
 
 def let_go(source: Session, slot: str, deadline: Deadline) -> None:

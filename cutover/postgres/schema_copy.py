@@ -6,7 +6,7 @@ be there before the first UPDATE arrives. With a copy by table sync that is befo
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -78,6 +78,11 @@ class Restoring:
         run([*program, *chosen, self.dump], self.target.environment, self.deadline, self.target.secret)
 
 
+def _opened(database: Database) -> AbstractContextManager[Session]:
+    # A database without an encoding of its own (SQL_ASCII) would answer names as bytes.
+    return database.open("schema copy", settings={"client_encoding": "UTF8"})
+
+
 @contextmanager
 def dumped(source: Database, target: Database, deadline: Deadline) -> Iterator[tuple[Restoring, Session, Session]]:
     """A dump of the source's schema for the body, with a session on each side; what an earlier try still runs is ended."""
@@ -111,7 +116,7 @@ class CopyTables(Command):
     keys: bool
 
     def run(self, deadline: Deadline) -> None:
-        with self.target.open("schema copy") as session:
+        with _opened(self.target) as session:
             if session.value(NOTED) not in (None, BEGUN):
                 return
         with dumped(self.source, self.target, deadline) as (restoring, ours, theirs):
@@ -141,7 +146,7 @@ class CompleteSchema(Command):
     jobs: int
 
     def run(self, deadline: Deadline) -> None:
-        with self.target.open("schema copy") as session:
+        with _opened(self.target) as session:
             if session.value(NOTED) != TABLES:
                 return
         with dumped(self.source, self.target, deadline) as (restoring, ours, theirs):
@@ -178,7 +183,7 @@ class NoteTables(Command):
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        with self.target.open("schema copy") as session:
+        with _opened(self.target) as session:
             session.run(noted(TABLES))
 
     def shell(self) -> str:
@@ -194,7 +199,7 @@ class DropSchema(Command):
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        with self.target.open("schema copy") as session:
+        with _opened(self.target) as session:
             if session.value(TABLES_WORD) == "absent":
                 return
             session.run(END_OLD)

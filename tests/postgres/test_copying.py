@@ -1,7 +1,9 @@
 """The first copy by several connections under one snapshot: everything arrives, whatever changes meanwhile or is killed."""
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +105,7 @@ def test_from_15(sides: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_contract(both: Pair, tmp_path: Path) -> None:
     holds(lambda: following(both), state_dir=tmp_path)
     assert left_over(both) == []
@@ -142,6 +145,31 @@ def test_what_is_copied_is_not_copied_again_while_the_snapshot_lives(both: Pair)
     for number, at in done:
         assert both.sql("green", "SELECT done FROM cutover.copy_parts WHERE id = %s", number) == [(at,)]
     assert any("MB, " in word and "left" in word for word in said) and not any("anew" in word for word in said)
+    equal(both)
+
+
+DYING = """import os, signal
+from cutover.core import killpoint
+from cutover.core.clock import Deadline
+from cutover.postgres.copying import CopyRows
+from cutover.postgres.session import Database
+def die(name):
+    if name == "copy: the first part is copied":
+        os.kill(os.getpid(), signal.SIGKILL)
+killpoint.install(die)
+side = lambda name, dsn: Database(name, dsn, lambda: os.environ[dsn])
+CopyRows(side("old", "RICH_BLUE_DSN"), side("new", "RICH_GREEN_DSN"), 2, 100_000).run(Deadline.after(60.0))
+"""
+
+
+def test_a_copier_that_was_killed_dead_is_gone_on_for(both: Pair) -> None:
+    with Writing(both.dsns["blue"]):
+        died = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True, timeout=120, check=False)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert len(keepers(both)) == 1
+        began = both.sql("green", "SELECT began FROM cutover.copy_run")
+        take(following(both), 60.0)
+    assert both.sql("green", "SELECT began FROM cutover.copy_run") == began and not keepers(both)
     equal(both)
 
 

@@ -94,6 +94,7 @@ def test_the_schema_is_the_same_afterwards_object_by_object(both: Pair) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("keys", [True, False])
 def test_tables_contract(both: Pair, tmp_path: Path, keys: bool) -> None:
     holds(lambda: tables(both, keys=keys), state_dir=tmp_path)
@@ -101,6 +102,7 @@ def test_tables_contract(both: Pair, tmp_path: Path, keys: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_completed_contract(both: Pair, tmp_path: Path) -> None:
     take(tables(both))
     holds(lambda: completed(both), state_dir=tmp_path)
