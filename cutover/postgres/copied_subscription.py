@@ -1,11 +1,12 @@
 """Following from a copy of our own: rows by several connections, then what is built over them, then the changes since."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cutover.core.clock import Deadline
 from cutover.core.step import Command
-from cutover.postgres.copy_parts import BEGUN, noted
+from cutover.postgres.copy_parts import BEGUN, COPIED, noted
 from cutover.postgres.copy_script import attach_script
 from cutover.postgres.copying import SENDS, CopyRefused, CopyRows, EndCopy, slot_of
 from cutover.postgres.emptying import EmptyAgain
@@ -75,6 +76,13 @@ class CopiedSubscription(Subscription):
             *complete,
             Attach(self.source, self.target, self.address or self.source),
         )
+
+    def evidence(self) -> Mapping[str, Any]:
+        if self.after != "following":
+            return {}
+        with self.target.open("state") as session:
+            found = session.rows(COPIED)
+        return dict(zip(("rows", "bytes", "tables", "seconds"), found[0], strict=True)) if found else {}
 
     def _question(self) -> str:
         # A copy without a subscription is half-done work of ours.

@@ -25,6 +25,9 @@ FINISHED = (
     f"ELSE {_HAS.format(where=' WHERE finished IS NOT NULL')} END"
 )
 
+COPIED = """SELECT sum(row_count)::bigint, sum(bytes)::bigint, count(DISTINCT leaf),
+       round(extract(epoch FROM max(finished) - max(began)), 1)::float8 FROM cutover.copy_run, cutover.copy_parts HAVING count(*) > 0"""
+
 # Leaves only: rows are published and arrive leaf by leaf. Generated columns are made anew on green.
 LEAVES = f"""SELECT t.name, t.oid, pg_relation_filenode(t.oid), pg_table_size(t.oid), pg_relation_size(t.oid) / current_setting('block_size')::int,
        coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from cutover.core.telling import heard
 from cutover.postgres.copied_subscription import CopiedSubscription
 from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, Rewritten
 from cutover.postgres.keeper import KEEPER
-from cutover.postgres.schema_steps import SchemaTables
+from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
 
 SMALL = 100_000  # bytes above which a table is copied in parts, here
 
@@ -92,6 +93,21 @@ def test_every_row_arrives_while_all_of_them_change(both: Pair) -> None:
     assert not keepers(both), "the snapshot is let go when the copy has ended"
     frozen = both.sql("green", "SELECT relname FROM pg_class WHERE relname = 'points' AND relallvisible > 0")
     assert frozen == [("points",)]
+
+
+def test_into_a_schema_that_is_complete_already(both: Pair) -> None:
+    """Foreign keys, indexes and triggers are there: nothing fires, and what is referenced is not emptied to be frozen."""
+    whole = SchemaCompleted(name="completed", source=both.blue, target=both.green, jobs=2, settle=60.0)
+    take(whole)
+    step = replace(following(both), completes=False)
+    with Writing(both.dsns["blue"]):
+        take(step, 60.0)
+    equal(both)
+    assert both.sql("green", "SELECT bool_and(t NOT LIKE '%stamped stamped%') FROM parent") == [(True,)]
+    evidence = step.evidence()
+    assert (
+        evidence["rows"] > 9000 and evidence["tables"] > 9 and evidence["bytes"] > 1_000_000 and evidence["seconds"] > 0
+    )
 
 
 @pytest.mark.parametrize("sides", [("15", "16")])
