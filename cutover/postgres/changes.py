@@ -108,6 +108,17 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
         changed.add(changes.feed.read(source.patience))
     else:
         scanned = [told for table in changes.tables for told in _scanned(source, target, table, changes.baseline)]
+    keyed = {name: sorted(keys) for name, keys in changed.keys.items() if keys and name not in changed.whole}
+
+    def hashes(session: Session) -> dict[str, dict[Key, str | None]]:
+        found = {}
+        for table in changes.tables:
+            if keys := keyed.get(table.name):
+                looked_up = entries(session, table, keys, timeout=session.patience)
+                found[table.name] = {key: entry.hash for key, entry in looked_up.items()}
+        return found
+
+    ours, theirs = _on_both(hashes, source, target)
     differing: list[str] = []
     for table in changes.tables:
         if table.name in changed.whole:
@@ -116,9 +127,8 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
         elif columns := changed.values.get(table.name):
             if changes.reads(table, times=SEARCHED):
                 differing += _by_value(source, target, table, columns)
-        elif keys := sorted(changed.keys.get(table.name, ())):
-            sides = _on_both(partial(entries, table=table, keys=keys, timeout=source.patience), source, target)
-            a, b = ({key: entry.hash for key, entry in side.items()} for side in sides)
+        elif keys := keyed.get(table.name):
+            a, b = ours[table.name], theirs[table.name]
             differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
     return [*scanned, *differing]
 
