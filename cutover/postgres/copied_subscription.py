@@ -33,7 +33,7 @@ class Attach(Command):
                 raise CopyRefused("the rows are not copied to their end: nothing can follow them yet")
             if not source.value(SENDS, [slot]):
                 raise CopyRefused(
-                    f"slot {slot} on {self.source.side} is gone or has lost its WAL: what came after the copy is not to be had",
+                    f"slot {slot} on {self.source.label} is gone or has lost its WAL: what came after the copy is not to be had",
                     next_command="invoke resume, which copies anew",
                 )
             dsn = target.value("SELECT quote_literal(%s::text)", [self.address.resolve()])

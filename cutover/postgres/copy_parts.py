@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cutover.core.errors import CutoverError
 from cutover.postgres.keeper import Kept, joined
 from cutover.postgres.session import Session
 from cutover.postgres.sides import APP_TABLES
@@ -33,6 +34,10 @@ LEAVES = f"""SELECT t.name, t.oid, pg_relation_filenode(t.oid), pg_table_size(t.
        coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
          WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '')
   FROM {APP_TABLES} t WHERE t.relkind = 'r' ORDER BY t.name"""
+
+
+class CopyOvertaken(CutoverError):
+    """A copier that was stopped for long woke up after another one had taken its place."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,23 @@ def left(target: Session) -> tuple[list[Part], int, int]:
         "SELECT coalesce(sum(bytes), 0)::bigint, coalesce(sum(row_count), 0)::bigint FROM cutover.copy_parts WHERE done IS NOT NULL"
     )
     return [Part(*row) for row in rows], int(done[0][0]), int(done[0][1])
+
+
+def mark(target: Session, part: Part, rows: int) -> None:
+    """Marks a part as copied, in the transaction of its rows; raises CopyOvertaken where somebody else has."""
+    marked = """UPDATE cutover.copy_parts SET done = clock_timestamp(), row_count = %s
+ WHERE id = %s AND leaf = %s AND done IS NULL RETURNING id"""
+    if target.value(marked, [rows, part.id, part.leaf]) is None:
+        raise CopyOvertaken(f"{part.leaf}: somebody else has copied this part; nothing of it was kept")
+
+
+def finish(target: Session, kept: Kept) -> None:
+    """Notes that every part of this very copy is there; raises CopyOvertaken where another one has begun since."""
+    target.run("SET synchronous_commit = on")
+    finished = """UPDATE cutover.copy_run SET finished = clock_timestamp()
+ WHERE snapshot = %s AND position = %s::pg_lsn AND NOT EXISTS (SELECT FROM cutover.copy_parts WHERE done IS NULL) RETURNING one"""
+    if target.value(finished, [kept.snapshot, kept.position]) is None:
+        raise CopyOvertaken("another copy has begun since: this one is not finished")
 
 
 def _fields(part: Part) -> tuple[int, str, str, int, int | None, bool, int, int, int]:

@@ -18,7 +18,7 @@ from cutover.core.killpoint import reached
 from cutover.core.step import Command
 from cutover.core.telling import say
 from cutover.postgres.comparison import Progress
-from cutover.postgres.copy_parts import FORGET, Part, left, note, noted, plan
+from cutover.postgres.copy_parts import FORGET, Part, finish, left, note, noted, plan
 from cutover.postgres.copy_script import copy_script, end_script
 from cutover.postgres.emptying import ReadyToFill
 from cutover.postgres.keeper import COPIER, KEEPER, NO_TIMEOUTS, Kept, alive, ended, joined, keep
@@ -49,6 +49,7 @@ class _Stopped(Exception):
 
 
 def slot_of(source: Database, target: Database) -> str:
+    """The slot whose snapshot is copied, and from which the subscription of that name goes on."""
     return subscription_name(source, target)
 
 
@@ -80,6 +81,7 @@ class CopyRows(Command):
             kept, finished = noted(theirs)
             there = bool(ours.value(SENDS, [slot]))
             if finished and there:
+                ended(ours, [KEEPER], deadline)
                 return
             # A stopped copier that wakes up would go on beside us.
             ended(theirs, [COPIER], deadline)
@@ -94,7 +96,7 @@ class CopyRows(Command):
                 ended(ours, [KEEPER], deadline)  # nothing can be gone on with: the next try begins anew
                 raise
             reached("copy: all parts are copied")
-            theirs.run("SET synchronous_commit = on; UPDATE cutover.copy_run SET finished = clock_timestamp()")
+            finish(theirs, kept)
             reached("copy: noted")
             ended(ours, [KEEPER], deadline)
 

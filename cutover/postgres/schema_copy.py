@@ -64,6 +64,7 @@ class Restoring:
         return str(self.folder / "schema")
 
     def listed(self) -> str:
+        """The dump's list, a line for each entry."""
         return run([str(self.programs / "pg_restore"), "--list", self.dump], self.target.environment, self.deadline)
 
     def restore(self, *arguments: str, lines: Sequence[str] | None = None) -> None:
@@ -87,8 +88,8 @@ def _opened(database: Database) -> AbstractContextManager[Session]:
 def dumped(source: Database, target: Database, deadline: Deadline) -> Iterator[tuple[Restoring, Session, Session]]:
     """A dump of the source's schema for the body, with a session on each side; what an earlier try still runs is ended."""
     with (
-        source.open("schema copy") as ours,
-        target.open("schema copy") as theirs,
+        _opened(source) as ours,
+        _opened(target) as theirs,
         tempfile.TemporaryDirectory() as made,
     ):
         programs = programs_of(max(int(session.value(MAJOR)) for session in (ours, theirs)))

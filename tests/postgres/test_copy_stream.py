@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from conftest import Pair
 from links import Link
+from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core.errors import Unreachable

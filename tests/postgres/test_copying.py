@@ -22,6 +22,7 @@ from cutover.core.clock import Deadline
 from cutover.core.step import Step
 from cutover.core.telling import heard
 from cutover.postgres.copied_subscription import CopiedSubscription
+from cutover.postgres.copy_parts import CopyOvertaken, Part, finish, mark, noted
 from cutover.postgres.copying import CopyRefused, CopyRows, EndCopy, Rewritten
 from cutover.postgres.keeper import KEEPER
 from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
@@ -167,6 +168,7 @@ def test_what_is_copied_is_not_copied_again_while_the_snapshot_lives(both: Pair)
 DYING = """import os, signal
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
+from cutover.postgres.copy_parts import CopyOvertaken, Part, finish, mark, noted
 from cutover.postgres.copying import CopyRows
 from cutover.postgres.session import Database
 def die(name):
@@ -199,6 +201,23 @@ def test_without_its_snapshot_a_copy_begins_anew(both: Pair) -> None:
         take(following(both), 60.0)
     assert both.sql("green", "SELECT began FROM cutover.copy_run") != began
     assert "the snapshot of the earlier copy is gone: it begins anew" in said
+    equal(both)
+
+
+def test_a_copier_that_was_overtaken_finishes_nothing(both: Pair) -> None:
+    killed(both, "copy: all parts are copied")
+    with both.green.open("test") as session:
+        old, _ = noted(session)
+        assert old is not None
+        both.sql("blue", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{KEEPER}'")
+        killed(both, "copy: the first part is copied")  # by another one, which has begun anew
+        with pytest.raises(CopyOvertaken, match="another copy has begun since"):
+            finish(session, old)
+        part = Part(1, session.value("SELECT leaf FROM cutover.copy_parts WHERE id = 1"), "", 0, None, True, 0, 0, 0)
+        with pytest.raises(CopyOvertaken, match="somebody else has copied this part"):
+            mark(session, part, 1)
+    assert following(both).observe() == "copying"
+    take(following(both), 60.0)
     equal(both)
 
 
