@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
-from cutover.postgres.warming import know_sequences, know_tables
+from cutover.postgres.warming import know
 
 
 class Hands:
@@ -20,10 +20,9 @@ class Hands:
         self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
         # These two compare rows, and the text of a value must not depend on either side's own settings.
         self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
+        # Not those that look: decoding changes makes a session forget what it knew of the catalog.
         with ThreadPoolExecutor() as pool:
-            learning = [(know_tables, self.fence), (know_tables, self.open)]
-            learning += [(know_sequences, self.look), (know_sequences, self.arrive)]
-            for learnt in [pool.submit(know, session) for know, session in learning]:
+            for learnt in [pool.submit(know, session) for session in (self.fence, self.open)]:
                 learnt.result()
 
     def hurry(self, seconds: float) -> None:

@@ -104,6 +104,9 @@ class Moving:
         if self._way_back is not None:
             self._way_back.check()
             self._way_back.advance(deadline.remaining())  # so that little is left to read inside the pause
+        if not deadline.expired:
+            # Whoever is far behind would keep the writes waiting: only the last moments may be left for the pause.
+            marker.await_marker(hands.arrive, marker.write_marker(hands.look), deadline)
         self._last = time.monotonic()
 
     def pause_clients(self) -> None:
@@ -144,7 +147,7 @@ class Moving:
 
     def set_sequences(self) -> None:
         """After the marker, because sequences follow rows; before the commit, because it makes the rows durable."""
-        sequences.copy_sequences(self.hands.look, self.hands.arrive, self.move.fence.sequence_margin)
+        sequences.copy_sequences(self.hands.fence, self.hands.open, self.move.fence.sequence_margin)
         self._lap("sequences")
 
     def set_way_back(self) -> None:

@@ -11,6 +11,12 @@ NAMES = f"SELECT string_agg('ONLY ' || t.name, ', ' ORDER BY t.name) FROM {APP_T
 TOUCH = "BEGIN; SET LOCAL lock_timeout = '100ms'; LOCK TABLE {} IN ACCESS SHARE MODE; COMMIT"
 
 
+def know(session: Session) -> None:
+    """Reads the catalog of every table and sequence into this session."""
+    know_tables(session)
+    know_sequences(session)
+
+
 def know_tables(session: Session) -> None:
     """Reads the catalog of every table into this session, which may alter a thousand of them while writes wait."""
     names = session.value(NAMES)

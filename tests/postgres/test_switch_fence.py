@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from load import load
+from load import load, writing
 from moves import PLAIN, blue_switch, caught_up, until
 from pairs import Pair
 from psycopg import conninfo
@@ -15,6 +15,7 @@ from psycopg import conninfo
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost, Unreachable
+from cutover.postgres.marker import NotCaughtUp
 from cutover.postgres.moving import Fence, SwitchRefused
 from cutover.postgres.reaper import PreparedTransaction
 from cutover.postgres.session import QueryFailed
@@ -155,6 +156,24 @@ def test_a_budget_that_runs_out_just_before_the_commit_point(prepared: Pair) -> 
         pytest.raises(SwitchRefused, match="budget"),
     ):
         Switch.one(prepared.blue, prepared.green, PLAIN).run(deadline)
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+def test_a_side_that_is_far_behind_is_waited_for_before_anybody_else_waits(prepared: Pair) -> None:
+    """Inside the fence all of it would be waited for with writes stopped, and given up after `catch_up`."""
+    places: list[str] = []
+    with psycopg.connect(prepared.dsns["green"]) as holder, load(prepared, writers=1) as writers:
+        holder.execute("LOCK TABLE public.probe IN EXCLUSIVE MODE")  # nothing is applied any more
+        killpoint.install(places.append)
+        try:
+            with pytest.raises(NotCaughtUp, match="did not arrive on green"):
+                Switch.one(prepared.blue, prepared.green, PLAIN).run(Deadline.after(1.0))
+        finally:
+            killpoint.install(None)
+        assert "switch: clients paused" not in places
+        writing(writers)
+        holder.rollback()
+        caught_up(prepared.blue, prepared.green)
     assert read_sides(prepared.blue, prepared.green) == BEFORE
 
 
