@@ -12,13 +12,17 @@ import aws_preloaded
 import pytest
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
-GROUPS = ("whole", "faults", "fifteen", "postgres", "contract", "rigs", "aws", "executed", "world")
+GROUPS = ("whole", "faults", "postgres", "fifteen", "bench", "copying", "contract", "rigs", "aws", "executed", "world")
 APART = {
     "test_executed.py": "executed",
     "test_fifteen.py": "fifteen",
     "test_fifteen_contract.py": "fifteen",
     "test_whole_plan.py": "fifteen",
     "test_steps_contract.py": "contract",
+    "test_copying.py": "copying",
+    "test_schema_copy.py": "copying",
+    "test_first_copy.py": "copying",
+    "test_client_name_switch.py": "copying",
     "test_crashes.py": "rigs",
     "test_lost_slot.py": "rigs",
 }

@@ -63,6 +63,7 @@ def bare_switch(rig: Rig, source: str, target: str) -> None:
         opening.execute("COMMIT")
         if rig.pool is not None:
             rig.pool.direct_to(target)
+            rig.pool.resume()
             rig.pool.settle()
         look.execute(SEND_AWAY)
 

@@ -81,7 +81,11 @@ def writing(application: str, path: Path, *, rate: int, clients: int) -> Iterato
         yield
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
 
 
 class _Client(threading.Thread):

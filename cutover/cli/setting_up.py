@@ -142,7 +142,8 @@ def lint(c: Context) -> None:
 
 @task(
     help={
-        "kills": "kill -9 at every journal boundary of the whole plan, forward and back, on the real world",
+        "kills": "kill -9 at every journal boundary of the whole plan, forward and back, on the real world, and every death of "
+        "the steps of which the tests try a sample",
         "sample": "only so many places, picked by the seed",
         "seed": "for the sample",
     }
@@ -156,6 +157,11 @@ def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> N
         "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all",
         "CUTOVER_SEED": str(seed),
     }
+    if environ["CUTOVER_KILL_PLACES"] == "all":
+        _run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/postgres", "-m", "sampled", "-o", "timeout=0"],
+            environ,
+        )
     # One process, so that what it says while it works is seen.
     _run([sys.executable, "-m", "pytest", "-q", "-s", "-n", "0", "tests/faults", "-o", "timeout=0"], environ)
 

@@ -39,7 +39,8 @@ owners:                         # the roles that sign in the runbooks
   traffic: platform on-call
   application: team lead
 
-database:                       # several databases that switch in one window: see environments/local-databases.yaml
+# Several databases that switch in one window stand under `databases`: see environments/local-databases.yaml.
+database:
   name: app
   blue: env:BLUE_DSN            # today's server: a superuser's DSN, postgresql://…
   green: env:GREEN_DSN          # the new one

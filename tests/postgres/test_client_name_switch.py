@@ -158,6 +158,7 @@ class OtherSides(ClientName):
         return super().endpoint({"left": "blue", "right": "green"}[side])
 
 
+@pytest.mark.sampled
 def test_the_step_keeps_the_contract(small: Pair, name: Named, tmp_path: Path) -> None:
     name.control("POST", "lag", {"seconds": 0})
     aws = name.clients.aws  # making its clients would take most of the time
@@ -166,7 +167,7 @@ def test_the_step_keeps_the_contract(small: Pair, name: Named, tmp_path: Path) -
         clients = OtherSides(aws, "shop.test", RECORD, ABOUT["blue"], ABOUT["green"])
         return Switchover.of(DatabasePair(small.blue, small.green, PLAIN, pool=clients), name="switchover", settle=10.0)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=8)
 
 
 def test_the_printed_switch_leads_them_too(prepared: Pair, name: Named, aws_cli: str) -> None:

@@ -121,10 +121,11 @@ def test_from_15(sides: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
             equal(both)
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_contract(both: Pair, tmp_path: Path) -> None:
-    holds(lambda: following(both), state_dir=tmp_path)
+    holds(lambda: following(both), state_dir=tmp_path, kills=8)
     assert left_over(both) == []
 
 

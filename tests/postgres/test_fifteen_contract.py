@@ -34,14 +34,16 @@ def small15(prepared15: Pair) -> Iterator[Pair]:
     caught_up(prepared15.blue, prepared15.green)
 
 
+@pytest.mark.sampled
 def test_way_back(small15: Pair, tmp_path: Path) -> None:
     def make() -> WayBack:
         return WayBack(name="way-back", source=small15.green, target=small15.blue, settle=10.0)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=8)
     assert not small15.sql("green", "SELECT slot_name FROM pg_replication_slots")
 
 
+@pytest.mark.sampled
 def test_prepared(small15: Pair, tmp_path: Path) -> None:
     def make() -> Directions:
         return steps(small15)[0]
@@ -53,9 +55,10 @@ def test_prepared(small15: Pair, tmp_path: Path) -> None:
         small15.sql("green", "ALTER SUBSCRIPTION cut_left_right ENABLE")
         take(reverse(small15.blue, small15.green).inverse())
 
-    holds(make, state_dir=tmp_path, reset=reset, strays=[disabled])
+    holds(make, state_dir=tmp_path, kills=8, reset=reset, strays=[disabled])
 
 
+@pytest.mark.sampled
 def test_turned(small15: Pair, tmp_path: Path) -> None:
     prepared, switchover, _ = window(small15.blue, small15.green)
     take(prepared)
@@ -64,11 +67,12 @@ def test_turned(small15: Pair, tmp_path: Path) -> None:
     def make() -> Directions:
         return steps(small15)[1]
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=8)
     take(switchover.inverse())
     take(prepared.inverse())
 
 
+@pytest.mark.sampled
 def test_switchover(small15: Pair, tmp_path: Path) -> None:
     """Alone it stands on what the last switch left: the commands before it put the directions right."""
     prepared = steps(small15)[0]
@@ -77,7 +81,7 @@ def test_switchover(small15: Pair, tmp_path: Path) -> None:
     def make() -> Switchover:
         return Switchover.of(DatabasePair(small15.blue, small15.green, PLAIN), name="switchover", settle=10.0)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=8)
     take(prepared.inverse())
 
 

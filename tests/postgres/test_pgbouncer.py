@@ -44,6 +44,7 @@ def front(prepared: Pair, behind: Bouncer) -> Iterator[Bouncer]:
     yield behind
     left = behind.pool.where()
     behind.pool.direct_to("blue")
+    behind.pool.resume()
     assert left == "blue"
 
 
@@ -136,6 +137,7 @@ def small_front(tiny: Pair) -> Iterator[Bouncer]:
     tiny.sql("green", 'SET session_replication_role = replica; TRUNCATE things, "Parts"')
 
 
+@pytest.mark.sampled
 def test_the_step_keeps_the_contract(tiny: Pair, small_front: Bouncer, tmp_path: Path) -> None:
     addresses = {"left": "blue", "right": "green", "blue": "blue", "green": "green"}
     pool = replace(small_front.pool, addresses=lambda side: small_front.about[addresses[side]])
@@ -143,7 +145,7 @@ def test_the_step_keeps_the_contract(tiny: Pair, small_front: Bouncer, tmp_path:
     def make() -> Switchover:
         return Switchover.of(DatabasePair(tiny.blue, tiny.green, PLAIN, pool=pool), name="switchover", settle=10.0)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=8)
 
 
 def test_a_transaction_that_stays_open_refuses_the_switch(prepared: Pair, front: Bouncer) -> None:

@@ -23,7 +23,9 @@ from cutover.postgres.schema_copy import CopyTables, DropSchema, SchemaRefused
 from cutover.postgres.schema_steps import SchemaCompleted, SchemaTables
 from cutover.postgres.session import Database, QueryFailed
 
-LONG = Deadline.after(600.0)
+
+def long() -> Deadline:
+    return Deadline.after(600.0)
 
 
 @pytest.fixture
@@ -93,11 +95,12 @@ def test_the_schema_is_the_same_afterwards_object_by_object(both: Pair) -> None:
     assert user_objects(both) == 0
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("keys", [True, False])
 def test_tables_contract(both: Pair, tmp_path: Path, keys: bool) -> None:
-    holds(lambda: tables(both, keys=keys), state_dir=tmp_path)
+    holds(lambda: tables(both, keys=keys), state_dir=tmp_path, kills=8)
     assert user_objects(both) == 0
 
 
@@ -154,7 +157,7 @@ def test_a_missing_role_is_named_before_anything_is_made(both: Pair) -> None:
         both.sql("blue", statement)
     try:
         with pytest.raises(SchemaRefused, match="CREATE role rich_stranger LOGIN"):
-            CopyTables(both.blue, both.green, keys=True).run(LONG)
+            CopyTables(both.blue, both.green, keys=True).run(long())
         assert tables(both).observe() == "absent" and user_objects(both) == 0
     finally:
         both.sql("blue", "ALTER TABLE keyless OWNER TO postgres")
@@ -165,14 +168,14 @@ def test_nothing_that_is_not_ours_or_holds_rows_is_dropped(both: Pair) -> None:
     both.sql("green", "CREATE TABLE mine (id int PRIMARY KEY)")
     assert tables(both).observe() == "present"
     with pytest.raises(QueryFailed, match="no copy of ours"):
-        DropSchema(both.green).run(LONG)
+        DropSchema(both.green).run(long())
     with pytest.raises(QueryFailed, match="tables are there already"):
-        CopyTables(both.blue, both.green, keys=True).run(LONG)
+        CopyTables(both.blue, both.green, keys=True).run(long())
     both.sql("green", "DROP TABLE mine")
     take(tables(both))
     both.sql("green", "INSERT INTO public.by_index VALUES (1, 'here')")
     with pytest.raises(QueryFailed, match=r"tables hold rows: public\.by_index"):
-        DropSchema(both.green).run(LONG)
+        DropSchema(both.green).run(long())
     assert both.sql("green", "SELECT * FROM by_index") == [(1, "here")]
 
 
@@ -185,7 +188,7 @@ def test_a_restore_that_a_dead_orchestrator_left_is_ended(both: Pair) -> None:
 def test_a_failing_restore_says_why_and_is_begun_anew(both: Pair) -> None:
     both.sql("green", "CREATE TYPE mood AS ENUM ('other')")
     with pytest.raises(ProgramFailed, match='type "mood" already exists'):
-        CopyTables(both.blue, both.green, keys=True).run(LONG)
+        CopyTables(both.blue, both.green, keys=True).run(long())
     assert tables(both).observe() == "begun"
     both.sql("green", "DROP TYPE mood")
     take(tables(both))
