@@ -83,28 +83,18 @@ def all_of(checks: list[tuple[str, Check]]) -> Check:
 def finished(words: Database, pair: DatabasePair) -> Iterator[Item]:
     """One database without its way back."""
     blue, green, named = pair.blue, pair.green, pair.named
-    yield Subscription(
-        name=named("blue-stops-following"),
-        source=green,
-        address=pair.from_green,
-        target=blue,
-        copy=False,
-        before="following",
-        after="absent",
-        one_way=True,
-        settle=120.0,
-    )
-    yield Subscription(
-        name=named("green-stops-following"),
-        source=blue,
-        address=pair.from_blue,
-        target=green,
-        copy=True,
-        before="following",
-        after="absent",
-        one_way=True,
-        settle=120.0,
-    )
+    for source, address, target, copied in ((green, pair.from_green, blue, False), (blue, pair.from_blue, green, True)):
+        yield Subscription(
+            name=named(f"{target.side}-stops-following"),
+            source=source,
+            address=address,
+            target=target,
+            copy=copied,
+            before="following",
+            after="absent",
+            one_way=True,
+            settle=120.0,
+        )
     yield Publication(
         name=named("publication-green-gone"), database=green, before="present", after="absent", one_way=True
     )
