@@ -28,6 +28,7 @@ APART = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # the scheduler reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of real servers are slow ones, and run in the group of their folder, or of a pair of their own."""
     order: dict[pytest.Item, int] = {}
