@@ -85,6 +85,7 @@ def test_publication(bare: Pair, tmp_path: Path) -> None:
     holds(make, state_dir=tmp_path, reset=reset, strays=[without_the_marker])
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_subscription(bare: Pair, tmp_path: Path, direction: str) -> None:
@@ -96,7 +97,7 @@ def test_subscription(bare: Pair, tmp_path: Path, direction: str) -> None:
             return reverse(bare.blue, bare.green)
         return replace(forward(bare.blue, bare.green), empties=True)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=12)
     assert not slots(bare)
 
 
@@ -149,12 +150,13 @@ def test_validated(small: Pair, tmp_path: Path) -> None:
     holds(make, state_dir=tmp_path)
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
 def test_switchover(small: Pair, tmp_path: Path) -> None:
     def make() -> Switchover:
         return Switchover.of(DatabasePair(small.blue, small.green, PLAIN), name="switchover", settle=10.0)
 
-    holds(make, state_dir=tmp_path)
+    holds(make, state_dir=tmp_path, kills=24)
 
 
 def slots(pair: Pair) -> list[str]:
