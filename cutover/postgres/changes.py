@@ -1,10 +1,9 @@
 """The rows that changed since the last full validation: compared just before the fence, and its last moments inside it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
@@ -14,8 +13,7 @@ from cutover.postgres.comparable import PARAM, Table, same_tables, with_params
 from cutover.postgres.session import Session
 from cutover.postgres.snapshot import HORIZON
 from cutover.postgres.suspects import ABSENT, Key, Settled, entries, recheck
-
-T = TypeVar("T")
+from cutover.postgres.whole_tables import by_value, on_both, whole
 
 TOUCHED_LIMIT = 100_000
 CATCH_UP = 30.0
@@ -45,16 +43,29 @@ class Changes:
     """Bytes of each table; one that is `large` is not read with writes waiting, where no key says which rows."""
     large: int = LARGE
 
+    unread: set[str] = field(default_factory=set, compare=False)
+    """Tables that changed in the last moments and were too large to be read."""
+
+    @property
+    def covered(self) -> str:
+        """What was compared, and what was not."""
+        unread = f"; too large to be read with writes waiting: {', '.join(sorted(self.unread))}" if self.unread else ""
+        return self.coverage + unread
+
     def reads(self, table: Table, times: int = 1) -> bool:
-        """Whether a table may be read while writes wait."""
-        return self.sizes.get(table.name, 0) <= self.large * times
+        """Whether a table may be read while writes wait; one that may not is noted as `unread`."""
+        fits = self.sizes.get(table.name, 0) <= self.large * times
+        if not fits:
+            self.unread.add(table.name)
+        return fits
 
     @classmethod
     def since_baseline(cls, source: Session, target: Session, deadline: Deadline, *, large: int = LARGE) -> "Changes":
         """Compares what changed since the baseline while writes go on, and follows the changes from here on.
 
         Raises SchemasDiffer when the sides cannot be compared, ChangedRowsDiffer when they differ and Unreachable when
-        the deadline ends a question. Moves the baseline up to where this comparison began, unless rows never stood still: those are compared inside the fence.
+        the deadline ends a question. Moves the baseline up to where this comparison began, unless rows never stood still:
+        those are compared inside the fence.
         """
         baseline = source.value("SELECT horizon::text FROM cutover.baseline")
         if baseline is None:
@@ -74,8 +85,6 @@ class Changes:
         if feed is not None:
             _drain(source, target, tables, feed, pending)
         sizes = {table.name: _bytes(source, table) for table in tables}
-        if unseen := sorted(table.name for table in tables if not table.key and sizes[table.name] > large * SEARCHED):
-            followed += f"; too large to be searched with writes waiting, and without a key: {', '.join(unseen)}"
         return cls(
             horizon,
             tuple(tables),
@@ -118,15 +127,18 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
                 found[table.name] = {key: entry.hash for key, entry in looked_up.items()}
         return found
 
-    ours, theirs = _on_both(hashes, source, target)
+    ours, theirs = on_both(hashes, source, target)
     differing: list[str] = []
     for table in changes.tables:
         if table.name in changed.whole:
             if changes.reads(table):
-                differing += _whole(source, target, table)
+                differing += whole(source, target, table)
         elif columns := changed.values.get(table.name):
-            if changes.reads(table, times=SEARCHED):
-                differing += _by_value(source, target, table, columns)
+            name, values = max(columns.items(), key=lambda column: len(column[1]))
+            if len(values) > TOUCHED_LIMIT and changes.reads(table):
+                differing += whole(source, target, table)
+            elif len(values) <= TOUCHED_LIMIT and changes.reads(table, times=SEARCHED):
+                differing += by_value(source, target, table, name, values)
         elif keys := keyed.get(table.name):
             a, b = ours[table.name], theirs[table.name]
             differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
@@ -160,7 +172,7 @@ def _incremental(
             next_command='invoke validate --env "$CUTOVER_ENV" --record, then again',
         )
     # A delete that was lost shows in the number of rows alone.
-    counts = _on_both(partial(_counts, table=table, buckets=buckets, deadline=deadline), source, target)
+    counts = on_both(partial(_counts, table=table, buckets=buckets, deadline=deadline), source, target)
     bad = [bucket for bucket in counts[0].keys() | counts[1].keys() if counts[0].get(bucket) != counts[1].get(bucket)]
     keys = sorted(
         {*touched, *_keys_in(source, table, buckets, bad, deadline), *_keys_in(target, table, buckets, bad, deadline)}
@@ -226,57 +238,6 @@ def _bytes(session: Session, table: Table) -> int:
     leaves = [oid for _, oid in table.at(session).leaves]
     asked = "SELECT coalesce(sum(pg_relation_size(oid)), 0)::bigint FROM unnest(%s::oid[]) oid"
     return int(session.value(asked, [leaves]))
-
-
-def _by_value(
-    source: Session, target: Session, table: Table, columns: Mapping[str, Collection[str | None]]
-) -> list[str]:
-    """Compares the rows of a table without key that have one of the changed rows' values, in the column that has most of them.
-
-    Each side is read once, but only rows with such a value are hashed: that is what reading all of it would cost.
-    """
-    name, values = max(columns.items(), key=lambda column: len(column[1]))
-    if len(values) > TOUCHED_LIMIT:
-        return _whole(source, target, table)
-    known = [value for value in values if value is not None]
-
-    def counts(session: Session) -> dict[str, int]:
-        heap = table.at(session)
-        column = next(column for column in heap.columns if column.name == name)
-        null = f" OR {column.quoted} IS NULL" if None in values else ""
-        sql = (
-            f"SELECT ({heap.hash})::text, count(*) FROM {heap.rows} "
-            # Not = ANY(array): a timestamp is read by a function that is not immutable, for every row anew.
-            f"WHERE {column.quoted} IN (SELECT cutover_v::{column.declared} FROM unnest({PARAM}::text[]) AS u(cutover_v))"
-            f"{null} GROUP BY 1"
-        )
-        return dict(session.rows(with_params(sql), [known]))
-
-    ours, theirs = _on_both(counts, source, target)
-    return [] if ours == theirs else [f"{table.name}: a row without key"]
-
-
-def _whole(source: Session, target: Session, table: Table) -> list[str]:
-    """Compares all of a table: one without a key that its rows could be found by, or one that was truncated."""
-    sides = _on_both(partial(_sum, table=table), source, target)
-    if sides[0] == sides[1]:
-        return []
-    if sides[0][0] != sides[1][0]:
-        return [f"{table.name}: {sides[0][0]} rows on {source.label}, {sides[1][0]} on {target.label}"]
-    return [f"{table.name}: {'rows differ' if table.key else 'a row without key'}"]
-
-
-def _on_both(ask: Callable[[Session], T], source: Session, target: Session) -> tuple[T, T]:
-    """Asks both sides at once."""
-    with ThreadPoolExecutor(1) as pool:
-        theirs = pool.submit(ask, target)
-        return ask(source), theirs.result()
-
-
-def _sum(session: Session, table: Table) -> tuple[Any, ...]:
-    heap = table.at(session)
-    sql = f"SELECT count(*), sum({heap.hash})::text FROM {heap.rows}"
-    return session.rows(sql)[0]
 
 
 def _scanned(source: Session, target: Session, table: Table, baseline: str) -> list[str]:

@@ -253,7 +253,7 @@ class Moving:
             [
                 self.move.source.side,
                 json.dumps({name: round(s * 1000, 1) for name, s in self.timings.items()}),
-                self.changes.coverage,
+                self.changes.covered,
             ],
         )
 

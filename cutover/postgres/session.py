@@ -81,7 +81,7 @@ class Session:
             yield from copied_out(self._connection.pgconn, sql, stall)
         except TimeoutError:
             self._connection.close()
-            raise Unreachable(f"{self.side}: no answer within {stall:g} s") from None
+            raise Unreachable(f"{self.label}: no answer within {stall:g} s") from None
         except psycopg.Error as error:
             raise self._explained(error, stall, False) from error
 

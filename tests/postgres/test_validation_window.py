@@ -152,7 +152,8 @@ def test_a_large_table_without_a_key_is_not_read_whole_while_writes_wait(validat
             with planted(validated.green, statement, "SELECT 1"):
                 pass
     assert len(told) == 1 and named.replace("\\", "") in told[0]
-    assert "too large to be searched" in changes.coverage and "public.notes" in changes.coverage
+    assert changes.unread == {"public.notes"}
+    assert "too large to be read with writes waiting: public.notes" in changes.covered
 
 
 @pytest.mark.parametrize("case", ["a row", "a lost delete", "without a key"])

@@ -1,0 +1,57 @@
+"""Tables that no key divides, compared in one read of each side, both sides at once."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from cutover.postgres.comparable import PARAM, Table, with_params
+from cutover.postgres.session import Session
+
+T = TypeVar("T")
+
+
+def by_value(source: Session, target: Session, table: Table, name: str, values: Collection[str | None]) -> list[str]:
+    """Compares the rows of a table without key that have one of the changed rows' values in the column `name`.
+
+    Each side is read once, but only rows with such a value are hashed: that is what reading all of it would cost.
+    """
+    known = [value for value in values if value is not None]
+
+    def counts(session: Session) -> dict[str, int]:
+        heap = table.at(session)
+        column = next(column for column in heap.columns if column.name == name)
+        null = f" OR {column.quoted} IS NULL" if None in values else ""
+        sql = (
+            f"SELECT ({heap.hash})::text, count(*) FROM {heap.rows} "
+            # Not = ANY(array): a timestamp is read by a function that is not immutable, for every row anew.
+            f"WHERE {column.quoted} IN (SELECT cutover_v::{column.declared} FROM unnest({PARAM}::text[]) AS u(cutover_v))"
+            f"{null} GROUP BY 1"
+        )
+        return dict(session.rows(with_params(sql), [known]))
+
+    ours, theirs = on_both(counts, source, target)
+    return [] if ours == theirs else [f"{table.name}: a row without key"]
+
+
+def whole(source: Session, target: Session, table: Table) -> list[str]:
+    """Compares all of a table: one without a key that its rows could be found by, or one that was truncated."""
+    sides = on_both(partial(_sum, table=table), source, target)
+    if sides[0] == sides[1]:
+        return []
+    if sides[0][0] != sides[1][0]:
+        return [f"{table.name}: {sides[0][0]} rows on {source.label}, {sides[1][0]} on {target.label}"]
+    return [f"{table.name}: {'rows differ' if table.key else 'a row without key'}"]
+
+
+def on_both(ask: Callable[[Session], T], source: Session, target: Session) -> tuple[T, T]:
+    """Asks both sides at once."""
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(ask, target)
+        return ask(source), theirs.result()
+
+
+def _sum(session: Session, table: Table) -> tuple[Any, ...]:
+    heap = table.at(session)
+    sql = f"SELECT count(*), sum({heap.hash})::text FROM {heap.rows}"
+    return session.rows(sql)[0]
