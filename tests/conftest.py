@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aws_preloaded
 import pytest
+import server_logs
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
 GROUPS = ("whole", "faults", "postgres", "fifteen", "bench", "copying", "contract", "rigs", "aws", "executed", "world")
@@ -51,6 +52,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         from whole import shared
 
         shared.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    server_logs.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the servers wrote meanwhile."""
+    report = yield
+    if report.failed:
+        report.sections.extend((f"log of {word}", said) for word, said in server_logs.told())
+    return report
 
 
 def _on_stage(item: pytest.Item) -> bool:

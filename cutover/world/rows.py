@@ -84,9 +84,10 @@ _STATEMENTS: tuple[tuple[int, LiteralString], ...] = (
 
 
 def create(admin_dsn: str, shop_dsn: str) -> None:
-    """Creates role and database `shop` on an empty server and applies the schema."""
+    """Creates database `shop` on a server that has none, with its role where that is missing, and applies the schema."""
     with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=5) as admin:
-        admin.execute("CREATE ROLE shop LOGIN")
+        if not admin.execute("SELECT FROM pg_roles WHERE rolname = 'shop'").fetchall():
+            admin.execute("CREATE ROLE shop LOGIN")
         admin.execute("CREATE DATABASE shop")
     schema = resources.files("cutover.world").joinpath("schema.sql").read_text(encoding="utf-8")
     with psycopg.connect(shop_dsn, connect_timeout=5) as connection:

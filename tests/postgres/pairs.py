@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import conninfo
+from server_logs import kept
 
 from cutover.postgres.session import Database
 from cutover.world import rows, servers
@@ -48,6 +49,8 @@ class Pair:
     programs: Path
     crash: Callable[[str], None] = lambda side: pytest.fail(f"{side}'s server is not this test's to crash")
     """Ends a side's server as a power failure would, and starts it again."""
+    furnish: Callable[[], None] = lambda: pytest.fail("these databases are not to be made again")
+    """Makes the databases `shop` on both sides, which are not there, and blue's rows."""
 
     def side(self, name: str) -> Database:
         return self.blue if name == "blue" else self.green
@@ -79,15 +82,22 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
     versions = {side: version for side, version in (("blue", blue), ("green", green)) if version}
     if "15" in versions.values() and not (debian_programs("15") / "postgres").exists():
         pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
-    with pair_of_servers(settings={"max_prepared_transactions": "5", "fsync": "off"}, versions=versions) as found:
+    settings = {"max_prepared_transactions": "5", "fsync": "off"}
+    with ExitStack() as stack:
+        found = stack.enter_context(pair_of_servers(settings=settings, versions=versions))
+        stack.enter_context(kept({f"{prefix} {side}": found.servers[side].log for side in SIDES}))
         dsns = {side: found.dsn(side) for side in SIDES}
-        for side, dsn in dsns.items():
-            rows.create(found.dsn(side, database="postgres"), dsn)
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute(EXTRAS)
-        rows.fill(dsns["blue"], count)
-        with psycopg.connect(dsns["blue"], autocommit=True) as connection:
-            connection.execute(FILLED)
+
+        def furnish() -> None:
+            for side, dsn in dsns.items():
+                rows.create(found.dsn(side, database="postgres"), dsn)
+                with psycopg.connect(dsn, autocommit=True) as connection:
+                    connection.execute(EXTRAS)
+            rows.fill(dsns["blue"], count)
+            with psycopg.connect(dsns["blue"], autocommit=True) as connection:
+                connection.execute(FILLED)
+
+        furnish()
         os.environ.update({f"{prefix}_{side.upper()}_DSN": dsn for side, dsn in dsns.items()})
 
         def crash(side: str) -> None:
@@ -100,7 +110,28 @@ def serving(prefix: str, blue: str = "", green: str = "", count: int = ROWS) -> 
             dsns,
             servers.client_bin(),
             crash,
+            furnish,
         )
+
+
+def made_again(pair: Pair) -> None:
+    """Both databases as `serving` made them, whatever a failed test left in them and between them."""
+    for side in SIDES:
+        with suppress(psycopg.OperationalError):  # there is none, when this was cut short before
+            for (name,) in pair.sql(side, "SELECT quote_ident(subname) FROM pg_subscription WHERE subdbid = "
+                                          "(SELECT oid FROM pg_database WHERE datname = current_database())"):  # fmt: skip
+                pair.sql(side, f"ALTER SUBSCRIPTION {name} DISABLE")
+                pair.sql(side, f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
+                pair.sql(side, f"DROP SUBSCRIPTION {name}")
+    for side, dsn in pair.dsns.items():
+        with psycopg.connect(conninfo.make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+            for (gid,) in admin.execute("SELECT gid FROM pg_prepared_xacts WHERE database = 'shop'").fetchall():
+                pair.sql(side, f"ROLLBACK PREPARED '{gid}'")
+            ours = "FROM pg_replication_slots WHERE database = 'shop'"
+            admin.execute(f"SELECT pg_terminate_backend(active_pid, 5000) {ours} AND active_pid IS NOT NULL")
+            admin.execute(f"SELECT pg_drop_replication_slot(slot_name) {ours}")
+            admin.execute("DROP DATABASE IF EXISTS shop WITH (FORCE)")
+    pair.furnish()
 
 
 def tiny_on(pair: Pair, prefix: str) -> Pair:
