@@ -15,7 +15,8 @@ class Clients(Protocol):
         """One of `states`, or in words whatever else is there; raises Unreachable."""
 
     def pause(self) -> None:
-        """Makes further transactions wait; raises ClientsNotPaused, and then nobody waits. Nothing, where a route cannot."""
+        """Makes further transactions wait, nothing where a route cannot; raises ClientsNotPaused, and then who did not wait
+        before does not."""
 
     def resume(self) -> None:
         """Lets the clients go on, wherever they are led to."""

@@ -10,7 +10,7 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.killpoint import reached
 from cutover.postgres import marker, sequences
 from cutover.postgres.changes import Changes, compare_changed
-from cutover.postgres.clients import Clients
+from cutover.postgres.clients import PAUSED, Clients
 from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
 from cutover.postgres.hands import Hands
@@ -182,10 +182,12 @@ class Moving:
         self.hands.fence.close()
 
     def let_go(self) -> None:
-        """Clients that were paused for nothing go on where they were."""
-        with suppress(CutoverError):  # what stopped the fence is told; the next try begins with RESUME
-            if self.move.pool is not None and side_state(self.hands.look).state == "open":
-                self.move.pool.resume()
+        """Clients that were paused for nothing go on at the source; a dead predecessor may have directed them elsewhere."""
+        with suppress(CutoverError):  # what stopped the fence is told; until the next try they wait
+            pool = self.move.pool
+            if pool is not None and pool.where() == PAUSED and side_state(self.hands.look).state == "open":
+                pool.direct_to(self.move.source.side)
+                pool.resume()
 
     # --- from the commit point on --------------------------------------------------------------------------------
 

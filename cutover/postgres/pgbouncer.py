@@ -53,15 +53,20 @@ class Pool:
             return self._where(console)
 
     def pause(self) -> None:
-        """Lets transactions end and every further one wait; raises ClientsNotPaused, and then nobody waits."""
+        """Lets transactions end and every further one wait; raises ClientsNotPaused, and then who did not wait before does not.
+
+        Clients of a dead predecessor wait already and may not be at rest: PAUSE waits for that as well. RESUME before it
+        would let them go to where they are directed, which may be the side that refuses their writes.
+        """
+        waited = False
         try:
             with self._console() as console:
-                if self._where(console) == PAUSED:  # a dead predecessor's, and maybe not at rest yet
-                    console.run(f"RESUME {self.database}")
+                waited = self._where(console) == PAUSED
                 console.run(f"PAUSE {self.database}", timeout=self.pause_timeout)
         except (Unreachable, QueryFailed) as error:
-            with suppress(CutoverError):
-                self.resume()
+            if not waited:
+                with suppress(CutoverError):
+                    self.resume()
             raise ClientsNotPaused(
                 f"the clients of {self.database} did not come to rest within {self.pause_timeout:g} s: a transaction "
                 f"stays open, or the pool is one by session (SHOW SERVERS on the admin console): {error.message}"

@@ -4,6 +4,7 @@ LONGEST = 60  # seconds: no pause of the printed switch takes so long
 
 _FUNCTIONS = r"""console() { PGOPTIONS= timeout @TIMEOUT@ psql "$@ADMIN@" -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"; }
 paused() { [ "$(console 'SHOW DATABASES' | awk -F'|' '$1 == "@DATABASE@" { print $(NF - 1) }')" = 1 ]; }
+other() { case $1 in blue) echo green ;; green) echo blue ;; esac; }
 resume_clients() {
   console 'SET server_login_retry = 0'  # PAUSE in the middle of a login counts as a failed one: 15 s without service
   console 'RESUME @DATABASE@' || ! paused  # somebody else was faster
@@ -20,8 +21,9 @@ pause_and_watch() {  # a process of its own, which a kill -9 of this script does
   while paused && [ $SECONDS -lt $((end + 10)) ]; do
     # Once it has let them go it is done: a second run of the script may pause them again.
     if [ "$(state "$TO")" = open ]; then direct_clients "$1" && return
+    elif [ "$(state "$FROM")" = open ]; then direct_clients "$(other "$1")" && return
     # With both sides fenced only opening one of them helps: run the script again.
-    elif [ "$(state "$FROM")" = open ] || [ $SECONDS -ge $end ]; then resume_clients && return; fi
+    elif [ $SECONDS -ge $end ]; then resume_clients && return; fi
     sleep 0.2
   done
 }
@@ -29,14 +31,13 @@ watcher=
 unwatched() { if [ -n "$watcher" ]; then kill -9 "$watcher" 2>/dev/null || true; watcher=; fi; }  # the next pause is not its own
 pause_clients() {  # before $1 is opened
   local said watch
-  if paused; then console 'RESUME @DATABASE@'; fi
   exec {watch}< <(pause_and_watch "$1")
   watcher=$!
   read -r said <&"$watch" || said=
   exec {watch}<&-
   [ "$said" != paused ] || return 0
   unwatched
-  if paused; then console 'RESUME @DATABASE@'; fi
+  if paused; then direct_clients "$(other "$1")"; fi
   echo 'the clients did not come to rest in @TIMEOUT@ s; nothing was touched' >&2; return 1
 }
 direct_clients() {

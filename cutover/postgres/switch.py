@@ -88,7 +88,7 @@ class Switch(Command):
             raise SwitchRefused(f"{'; '.join(map(str, moving))}: one serves already, another was not fenced; not ours")
 
     def _fence_or_let_go(self, moving: list[Moving], deadline: Deadline) -> float:
-        """The fence; when it is given up before its commit point, paused clients go on where they were."""
+        """The fence; when it is given up before its commit point, paused clients go on at the source."""
         try:
             return self._fence(moving, deadline)
         except Exception:

@@ -14,7 +14,7 @@ from bouncer import running
 from contract import holds
 from load import load, writing
 from mortal import Dying
-from moves import PLAIN, forward, kits, prepare, publications, reverse, take, until, walk, window
+from moves import PLAIN, blue_switch, forward, kits, prepare, publications, reverse, take, until, walk, window
 from pairs import Pair
 
 from cutover.core import killpoint
@@ -166,6 +166,22 @@ def test_a_fence_that_is_given_up_lets_the_clients_go_on(prepared: Pair, front: 
         with pytest.raises(CutoverError):
             Switch.one(prepared.blue, prepared.green, PLAIN, pool=front.pool).run(Deadline.after(0.0))
         assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (BEFORE, "blue")
+        writing(writers)
+    assert [error for writer in writers for error in writer.errors] == []
+
+
+def test_who_waits_already_is_not_let_go_to_wait_again(prepared: Pair, front: Bouncer) -> None:
+    """A predecessor died between opening green and directing its clients, who would be refused by blue."""
+    with load(prepared, writers=8, dsn=front.dsn) as writers:
+        front.pool.pause()
+        blue_switch(prepared.blue, prepared.green)
+        for _ in range(30):
+            front.pool.pause()
+        with pytest.raises(CutoverError):  # the way back is given up, and green serves on
+            Switch.one(prepared.green, prepared.blue, PLAIN, pool=front.pool).run(Deadline.after(0.0))
+        assert (read_sides(prepared.blue, prepared.green), front.pool.where()) == (SWITCHED, "green")
+        writing(writers)
+        Switch.one(prepared.green, prepared.blue, PLAIN, pool=front.pool).run(Deadline.after(20.0))
         writing(writers)
     assert [error for writer in writers for error in writer.errors] == []
 
