@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+from cutover.postgres.ddl_guard import MAKERS, NOTED_BY_HAND, OUR_TRIGGERS
 from cutover.postgres.direction import ADVANCE
 from cutover.postgres.moving import Move
+from cutover.postgres.preflight.fingerprint import COLUMNS
 from cutover.postgres.replication import FILTERS_ORIGINS, subscription_name
 from cutover.postgres.sides import APP_TABLES, FENCE, STATE, end_sessions_until
 
 _SCRIPT = r"""bash <<'CUTOVER'
 set -euo pipefail
+# The program does the same, and compares the rows that changed since the last validation before it commits the fence.
+# No shell can do that while writes wait: let `invoke validate` say that the sides are equal before you paste this.
 export PGOPTIONS='-c default_transaction_read_only=off -c search_path=pg_catalog' PGAPPNAME='cutover by hand' PGCONNECT_TIMEOUT=5
 on() { timeout "${3:-20}" psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"; }  # a link that hangs ends, too
 state() { on "$1" "$STATE" | cut -d'|' -f1; }
@@ -35,7 +39,15 @@ send_away() {  # the sessions that wrote until now; their clients reconnect to t
   sleep "$LATE_STARTERS"  # one that was just starting shows itself only now; who came later has seen the fence
   on "$FROM" "$(old_sessions "$first")" >/dev/null
 }
-let_go() {  # clients that were paused for nothing go on where they were
+arrive() {  # only a marker row that arrives, within $1 seconds, proves that the other side has everything
+  local token end
+  token=$(on "$FROM" "INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '@SIDE@') RETURNING token")
+  end=$(( $(date +%s) + $1 ))
+  until [ -n "$(on "$TO" "SELECT 1 FROM cutover.marker WHERE token = '$token'")" ]; do
+    [ "$(date +%s)" -le "$end" ] || { echo 'the other side has not caught up; nothing was switched' >&2; exit 1; }
+  done
+}
+@UNSEEN_DDL@let_go() {  # clients that were paused for nothing go on where they were
   [ "$BASHPID" = "$me" ] || return 0  # a child that is ended before it has dropped the trap must not let them go
   if [ "$(state "$FROM")" = open ]; then direct_clients @SIDE@; fi
 }
@@ -56,6 +68,7 @@ case "$found" in
       [ "$waits$kept" = tt ] || { echo "$slot is not ready for the way back; nothing was touched" >&2; exit 1; }
       on "$TO" "$(advance)" 600 >/dev/null
     fi
+    arrive 60  # whoever is far behind would keep the writes waiting
     trap 'leave; let_go' EXIT
     pause_clients @TO_SIDE@
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
@@ -78,12 +91,7 @@ case "$found" in
     say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '${LOCK}ms'; SET LOCAL deadlock_timeout = '20s';
          LOCK TABLE $tables IN SHARE ROW EXCLUSIVE MODE;"
     kill -9 $reaper; wait $reaper 2>/dev/null || true  # a mere kill, when it has just begun, would run this script's trap in it
-    # Only a marker row that arrives proves that the other side has everything.
-    token=$(on "$FROM" "INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '@SIDE@') RETURNING token")
-    end=$(( $(date +%s) + CATCH_UP ))
-    until [ -n "$(on "$TO" "SELECT 1 FROM cutover.marker WHERE token = '$token'")" ]; do
-      [ "$(date +%s)" -le "$end" ] || { echo 'the other side has not caught up; nothing was switched' >&2; exit 1; }
-    done
+@REFUSE_DDL@    arrive "$CATCH_UP"
     {
       echo 'SET synchronous_commit = on; BEGIN;'
       psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 -v margin="$MARGIN" <<'SQL'
@@ -126,6 +134,27 @@ echo "${NAME}writing side / other side: $(state "$FROM")/$(state "$TO")"
 @ALL@
 CUTOVER"""
 
+# As `unseen_ddl` of the DDL guard.
+_UNSEEN_DDL = r"""columns() { timeout 20 psql "$1" -X -q -A -t -v ON_ERROR_STOP=1 <<'SQL'
+@COLUMNS@;
+SQL
+}
+unseen_ddl() {  # what was done to the writing side's schema and nobody has settled; the locks stop all other DDL on its tables
+  # Whoever is just making a table is sent away: it could come to light after the fence, with rows and without a trigger.
+  on "$FROM" "SELECT CASE WHEN pid IS NULL THEN 'a prepared transaction makes a table' WHEN pg_terminate_backend(pid, 1000) THEN NULL END
+FROM (@MAKERS@) makers"
+  timeout 20 psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 <<'SQL'
+@NOTED@
+SQL
+  if [ "$(on "$FROM" "SELECT count(*) FROM pg_event_trigger WHERE @OUR_TRIGGERS@ AND evtenabled = 'O'")" != 2 ]; then
+    diff <(columns "$FROM") <(columns "$TO") || true
+  fi
+}
+"""
+_REFUSE_DDL = """    odd=$(unseen_ddl)
+    [ -z "$odd" ] || { echo "DDL on the writing side that nobody has settled; nothing was switched: $odd" >&2; exit 1; }
+"""
+
 _NO_POOL = "pause_clients() { :; }  # clients find the writable side by themselves\ndirect_clients() { :; }"
 
 _ALONE = """meet() { :; }  # there is one database only
@@ -153,7 +182,14 @@ def script(moves: Sequence[Move]) -> str:
     """The script for one direction, with all databases side by side; connection strings are shell variables."""
     names = [_function(number) for number in range(1, len(moves) + 1)]
     several = len(moves) > 1
+    ddl = any(move.refuses_ddl for move in moves)
     values = {
+        "UNSEEN_DDL": _UNSEEN_DDL if ddl else "",
+        "REFUSE_DDL": _REFUSE_DDL if ddl else "",
+        "COLUMNS": COLUMNS,
+        "MAKERS": MAKERS,
+        "NOTED": NOTED_BY_HAND,
+        "OUR_TRIGGERS": OUR_TRIGGERS,
         "STATE": STATE,
         "FILTERS": FILTERS_ORIGINS,
         "OLD_SESSIONS": end_sessions_until("$1"),

@@ -14,11 +14,11 @@ from psycopg import conninfo
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
-from cutover.postgres.ddl_guard import DdlGuard, notes, settle_shell, unseen_ddl
+from cutover.postgres.ddl_guard import TRIGGERS, DdlGuard, notes, settle_shell, unseen_ddl
 from cutover.postgres.moving import SwitchRefused
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
-from cutover.postgres.sides import BEFORE, read_sides
+from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
 from cutover.postgres.switch import Switch
 from cutover.postgres.watching import SchemaHolds
 
@@ -319,3 +319,44 @@ def test_the_switch_looks_once_more_and_the_way_back_does_not(follows: Pair) -> 
     assert read_sides(follows.blue, follows.green) == BEFORE
     follows.sql("green", clear)
     follows.sql("green", "UPDATE cutover.ddl SET settled = now()")
+
+
+def printed(pair: Pair) -> str:
+    """What the printed switch to green says, however it ends."""
+    switch = Switch((DatabasePair(pair.blue, pair.green, PLAIN).towards_green(),))
+    return paste(pair, f"{{ {switch.shell()}\n}} 2>&1 || true")
+
+
+@pytest.mark.parametrize("how", ["noted by event triggers", "seen by polling"])
+def test_the_printed_switch_looks_as_well(follows: Pair, how: str) -> None:
+    if how == "seen by polling":
+        for name in TRIGGERS:
+            follows.sql("blue", f"ALTER EVENT TRIGGER {name} DISABLE")
+    by_shop(follows, "ALTER TABLE things ADD COLUMN more int")
+    try:
+        told = printed(follows)
+        assert "DDL on the writing side that nobody has settled; nothing was switched: " in told
+        noted = "ALTER TABLE of table public.things by shop (shop 2)"
+        assert (noted in told) if how == "noted by event triggers" else ("> things|" in told.replace("public.", "")), (
+            told
+        )
+        assert read_sides(follows.blue, follows.green) == BEFORE
+    finally:
+        by_shop(follows, "ALTER TABLE things DROP COLUMN more")
+        follows.sql("blue", "UPDATE cutover.ddl SET settled = now()")
+    assert "nothing was switched" not in printed(follows)
+    assert read_sides(follows.blue, follows.green) == SWITCHED
+    Switch((DatabasePair(follows.blue, follows.green, PLAIN).towards_blue(),)).run(Deadline.after(20.0))
+
+
+def test_the_printed_switch_sends_away_who_is_just_making_a_table(follows: Pair) -> None:
+    with psycopg.connect(follows.dsns["blue"]) as maker:
+        maker.execute("CREATE TABLE late (id int); INSERT INTO late VALUES (1)")
+        assert "left" not in (told := printed(follows)) and "nothing was switched" not in told
+        with pytest.raises(psycopg.OperationalError):
+            maker.execute("SELECT 1")
+        with suppress(psycopg.Error):
+            maker.rollback()
+    assert read_sides(follows.blue, follows.green) == SWITCHED
+    assert follows.sql("blue", "SELECT to_regclass('late')") == [(None,)]
+    Switch((DatabasePair(follows.blue, follows.green, PLAIN).towards_blue(),)).run(Deadline.after(20.0))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from load import load
-from moves import PLAIN, blue_switch, until
+from load import load, writing
+from moves import PLAIN, blue_switch, caught_up, until
 from pairs import Pair
 
 from cutover.postgres.moving import Fence
@@ -123,6 +123,20 @@ def test_the_reaper_dies_with_its_script(prepared: Pair) -> None:
             until(lambda: not group(process.pid), 5.0, "the end of everything that the script started")
         finally:
             end_group(process)
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+def test_a_side_that_is_far_behind_is_waited_for_before_anybody_else_waits(prepared: Pair) -> None:
+    script = Switch.one(prepared.blue, prepared.green, PLAIN).shell()
+    assert script.count("arrive 60 ") == 1
+    with psycopg.connect(prepared.dsns["green"]) as holder, load(prepared, writers=1) as writers:
+        holder.execute("LOCK TABLE public.probe IN EXCLUSIVE MODE")  # nothing is applied any more
+        told, _ = paste(prepared, script.replace("arrive 60 ", "arrive 1 ")).communicate(timeout=60)
+        assert "the other side has not caught up; nothing was switched" in told
+        assert not blocked_writers(prepared)
+        writing(writers)
+        holder.rollback()
+        caught_up(prepared.blue, prepared.green)
     assert read_sides(prepared.blue, prepared.green) == BEFORE
 
 
