@@ -1,11 +1,13 @@
 """What the servers of a test wrote into their logs, shown where the test fails: an apply worker says its reason nowhere else."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 LINES = 40
-NOISE = ("could not receive data from client", "checkpoint ", "unexpected EOF on client connection")
+NOISE = ("could not receive data from client", "checkpoint ", "unexpected EOF on client connection", "logical decoding")
+LEVEL = re.compile(r" (LOG|NOTICE|WARNING|ERROR|FATAL|PANIC):  ")
 
 _kept: dict[Path, str] = {}
 _begun: dict[Path, int] = {}
@@ -37,6 +39,15 @@ def told() -> Iterator[tuple[str, str]]:
         with path.open("rb") as file:
             file.seek(_begun.get(path, 0))
             lines = file.read().decode(errors="replace").splitlines()
-        lines = [line for line in lines if not any(noise in line for noise in NOISE)]
-        if lines:
+        if lines := list(_telling(lines)):
             yield word, "\n".join(lines[-LINES:])
+
+
+def _telling(lines: Iterable[str]) -> Iterator[str]:
+    """Without what servers always say; details and statements belong to the message before them."""
+    noise = False
+    for line in lines:
+        if LEVEL.search(line):
+            noise = any(known in line for known in NOISE)
+        if not noise:
+            yield line

@@ -8,7 +8,7 @@ from functools import partial
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.postgres.buckets import Buckets, buckets_for
-from cutover.postgres.change_feed import Changed, ChangeFeed, NoFeed
+from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed, NoFeed
 from cutover.postgres.comparable import PARAM, Table, same_tables, with_params
 from cutover.postgres.session import Session
 from cutover.postgres.snapshot import HORIZON
@@ -83,7 +83,7 @@ class Changes:
         if not pending.keys and not pending.whole:
             source.run("UPDATE cutover.baseline SET horizon = %s::xid8, at = now()", [horizon])
         if feed is not None:
-            _drain(source, target, tables, feed, pending)
+            _drain(source, target, tables, feed, pending, deadline)
         sizes = {table.name: _bytes(source, table) for table in tables}
         return cls(
             horizon,
@@ -145,19 +145,21 @@ def compare_changed(source: Session, target: Session, changes: Changes) -> list[
     return [*scanned, *differing]
 
 
-def _drain(source: Session, target: Session, tables: Iterable[Table], feed: ChangeFeed, pending: Changed) -> None:
+def _drain(
+    source: Session, target: Session, tables: Iterable[Table], feed: ChangeFeed, pending: Changed, deadline: Deadline
+) -> None:
     """Compares what is written meanwhile until little is left; what is still to be compared becomes `pending`."""
     for _ in range(DRAINS):
         feed.advance()
-        found = feed.read()
+        found = feed.read(_left(deadline, DECODE_TIMEOUT))
         pending.add(Changed(values=found.values, whole=found.whole))
         for table in tables:
             keys = sorted(found.keys.get(table.name, ()))
-            _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
-        if found.count <= LAST_MOMENTS:
+            _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP, deadline), pending)
+        if found.count <= LAST_MOMENTS or deadline.expired:
             break
     feed.advance()
-    pending.add(feed.read())
+    pending.add(feed.read(_left(deadline, DECODE_TIMEOUT)))
 
 
 def _incremental(
@@ -177,7 +179,7 @@ def _incremental(
     keys = sorted(
         {*touched, *_keys_in(source, table, buckets, bad, deadline), *_keys_in(target, table, buckets, bad, deadline)}
     )
-    _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP), pending)
+    _refuse_real(table, recheck(table, keys, source, target, source, CATCH_UP, deadline), pending)
     return len(touched)
 
 
@@ -206,8 +208,8 @@ def _since(baseline: str) -> str:
     return f"age(xmin) <= age('{int(baseline) % 2**32}'::xid)"
 
 
-def _left(deadline: Deadline) -> float:
-    return max(0.1, deadline.within(BEFORE).remaining())
+def _left(deadline: Deadline, longest: float = BEFORE) -> float:
+    return max(0.1, deadline.within(longest).remaining())
 
 
 def _touched(session: Session, table: Table, baseline: str, deadline: Deadline) -> list[Key]:

@@ -60,6 +60,7 @@ class Snapshot:
 
     def __init__(self, database: Database, stack: ExitStack) -> None:
         self.sessions = [stack.enter_context(database.open("validate", settings=PINNED)) for _ in range(CONNECTIONS)]
+        self._inside: list[Session] = []
         self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
         self._pool = stack.enter_context(
             ThreadPoolExecutor(CONNECTIONS, thread_name_prefix=f"validate-{database.label}")
@@ -75,14 +76,15 @@ class Snapshot:
 
     def begin(self, *, joined: bool) -> None:
         """Takes a snapshot; with `joined` every session sees it, else the first one alone."""
+        self._inside = list(self.sessions if joined else self.sessions[:1])
         self.first.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         token = self.first.value("SELECT pg_export_snapshot()")
-        for session in self.sessions[1:] if joined else ():
+        for session in self._inside[1:]:
             session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             session.run(f"SET TRANSACTION SNAPSHOT '{token}'")
 
     def end(self) -> None:
-        for session in self.sessions:
+        for session in self._inside:
             session.run("ROLLBACK")
 
     def tally(self, table: Table, buckets: Buckets, part: Slice, scope: Scope) -> Future[list[tuple[Any, ...]]]:

@@ -1,5 +1,6 @@
 """Keys that may differ: read from the buckets that differ, and looked at again until they are equal or surely different."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -184,13 +185,20 @@ class Settled:
 
 
 def recheck(
-    table: Table, suspects: Sequence[Key], ours: Session, theirs: Session, marks: Session, catch_up: float
+    table: Table,
+    suspects: Sequence[Key],
+    ours: Session,
+    theirs: Session,
+    marks: Session,
+    catch_up: float,
+    deadline: Deadline | None = None,
 ) -> Settled:
     """Looks again at each suspect: source, proven position, target, source; what is in flight settles.
 
     A row is different only when two looks in a row find the same versions of it on both sides: one that came and went
     between two looks at the source was seen on the target alone. And every transaction that ran at the first of them has
-    ended at the second: a commit is sent before its own server shows it. Waits up to `catch_up` s for each marker.
+    ended at the second: a commit is sent before its own server shows it. Waits up to `catch_up` s for each marker,
+    and looks no more after `deadline`.
     """
     settled = Settled()
     open_keys = list(suspects)
@@ -198,10 +206,11 @@ def recheck(
     ran: set[str] = set()
     long_since = Deadline.after(STALLED)
     backoff = Backoff(SystemClock(), first=0.001, longest=0.05)
-    while open_keys and settled.looks < ROUNDS:
+    deadline = deadline or Deadline.after(math.inf)
+    while open_keys and settled.looks < ROUNDS and not (settled.looks and deadline.expired):
         settled.looks += 1
         try:
-            looked, running = _look(table, open_keys, ours, theirs, marks, catch_up)
+            looked, running = _look(table, open_keys, ours, theirs, marks, deadline.within(catch_up))
         except marker.NotCaughtUp as error:
             settled.unproven, settled.why = open_keys, error.message
             return settled
@@ -226,11 +235,11 @@ def recheck(
 
 
 def _look(
-    table: Table, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, catch_up: float
+    table: Table, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, deadline: Deadline
 ) -> tuple[list[tuple[Key, Entry, Entry, Entry]], set[str]]:
     """Each key as it was before, there and after, and the transactions that ran on the source in between."""
     before = entries(ours, table, keys)
-    marker.await_marker(theirs, marker.write_marker(marks), Deadline.after(catch_up))
+    marker.await_marker(theirs, marker.write_marker(marks), deadline)
     there = entries(theirs, table, keys)
     running = {xid for (xid,) in ours.rows(RUNNING)}
     after = entries(ours, table, keys)

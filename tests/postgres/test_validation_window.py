@@ -117,9 +117,14 @@ def test_nothing_is_read_of_a_table_that_nobody_touched(validated: Pair) -> None
     """Inside the fence the cost is that of the keys that changed, not that of the rows that are there."""
     count = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables WHERE schemaname = 'shop'"
 
+    others = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+      AND pid <> pg_backend_pid() AND application_name <> 'cutover test'"""
+
     def scans() -> list[int]:
         found = []
         for side in ("blue", "green"):
+            # A session that ends tells what it has read just before it is gone.
+            until(lambda side=side: not validated.sql(side, others), 20.0, "the end of who validated before")
             validated.sql(side, "SELECT pg_stat_force_next_flush()")
             found.append(int(validated.sql(side, count)[0][0]))
         return found
@@ -138,6 +143,25 @@ def test_nothing_is_read_of_a_table_that_nobody_touched(validated: Pair) -> None
         for session in (ours, theirs):
             session.run("SELECT pg_stat_force_next_flush()")
         assert scans() == before
+
+
+def test_what_does_not_arrive_holds_nothing_up_beyond_the_deadline(
+    validated: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left to the fence, which is not even begun when the deadline is over."""
+    monkeypatch.setattr("cutover.postgres.changes.CATCH_UP", 3600.0)
+    with ExitStack() as stack:
+        ours, theirs = (
+            stack.enter_context(validated.side(side).open("test", settings=PINNED)) for side in ("blue", "green")
+        )
+        holder = stack.enter_context(psycopg.connect(validated.dsns["green"]))
+        holder.execute("LOCK TABLE public.tricky IN EXCLUSIVE MODE")  # nothing is applied any more
+        validated.sql("blue", "UPDATE public.tricky SET t = 'new' WHERE id = 12")
+        changes = Changes.since_baseline(ours, theirs, Deadline.after(2.0))
+        assert changes.pending.keys == {"public.tricky": {("12",)}}
+        holder.rollback()
+        caught_up(validated.blue, validated.green)
+        assert compare_changed(ours, theirs, changes) == []
 
 
 def test_a_large_table_without_a_key_is_not_read_whole_while_writes_wait(validated: Pair) -> None:
