@@ -20,8 +20,8 @@ SOUND = """TRUNCATE public.tricky; INSERT INTO public.tricky SELECT i, 'text ' |
   jsonb_build_object('a', i, 'b', 2), timestamptz '2026-01-01' + i * interval '1 second', i,
   tstzrange('2026-01-01', NULL) FROM generate_series(1, 60) i"""
 AGAIN = ("TRUNCATE public.notes; INSERT INTO public.notes SELECT 'note ' || i % 7, 0.0 FROM generate_series(1, 40) i",
-         SOUND, "UPDATE shop.order_lines SET quantity = 4 WHERE order_id = 2", "DELETE FROM public.queue WHERE id > 5",
-         "UPDATE public.\"Weird Name\" SET \"quote\"\"d\" = 'sound' WHERE \"Id\" = 1")  # fmt: skip
+         SOUND, "UPDATE shop.order_lines SET quantity = CASE line_no WHEN 1 THEN 4 ELSE 1 END WHERE order_id = 2", "DELETE FROM public.queue WHERE id > 5",
+         "UPDATE public.\"Weird Name\" SET \"quote\"\"d\" = 'it''s \"quoted\" \\ 1' WHERE \"Id\" = 1")  # fmt: skip
 NOTED = "(SELECT ctid FROM public.notes WHERE body = 'note 4' LIMIT 1)"
 NOTE = "(SELECT ctid FROM public.notes WHERE body = 'fresh' LIMIT 1)"
 
