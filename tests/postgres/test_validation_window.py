@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import psycopg
 import pytest
@@ -120,11 +121,14 @@ def test_nothing_is_read_of_a_table_that_nobody_touched(validated: Pair) -> None
     others = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
       AND pid <> pg_backend_pid() AND application_name <> 'cutover test'"""
 
+    def alone(side: str) -> bool:
+        return not validated.sql(side, others)
+
     def scans() -> list[int]:
         found = []
         for side in ("blue", "green"):
             # A session that ends tells what it has read just before it is gone.
-            until(lambda side=side: not validated.sql(side, others), 20.0, "the end of who validated before")
+            until(partial(alone, side), 20.0, "the end of who validated before")
             validated.sql(side, "SELECT pg_stat_force_next_flush()")
             found.append(int(validated.sql(side, count)[0][0]))
         return found
