@@ -184,6 +184,18 @@ def test_a_large_table_without_a_key_is_not_read_whole_while_writes_wait(validat
     assert "too large to be read with writes waiting: public.notes" in changes.covered
 
 
+def test_a_large_table_that_was_truncated_is_not_read_whole_while_writes_wait(validated: Pair) -> None:
+    """A truncation tells no keys, so only a look at the whole table could say more."""
+    change, damage, _ = CHANGES["truncated"]
+    with following(validated, large=0) as (changes, told):
+        validated.sql("blue", change)
+        caught_up(validated.blue, validated.green)
+        with planted(validated.green, damage, "SELECT 1"):
+            pass
+    assert told == [] and changes.unread == {"public.tricky"}
+    assert "too large to be read with writes waiting: public.tricky" in changes.covered
+
+
 @pytest.mark.parametrize("case", ["a row", "a lost delete", "without a key"])
 def test_without_a_slot_the_tables_are_read_inside_the_fence(validated: Pair, case: str) -> None:
     """An open transaction keeps the slot from being made: that is waited for with a deadline, and said."""
