@@ -9,10 +9,12 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.postgres.pgoutput import Relation, relation, tuples
 from cutover.postgres.replication import PUBLICATION, filters_origins, subscription_name
-from cutover.postgres.session import Session
+from cutover.postgres.session import QueryFailed, Session
 
 LIMITS = (2_000, 200_000, 2_000_000)  # changes to decode until the first transaction that is not applied has come
 PEEK = 10.0  # seconds
+SLOT_FREE = 2.0  # seconds
+IN_USE = "55006"  # object_in_use
 
 ACTIVE = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
 # What is behind the position that the worker has noted is applied; the slot's own position follows later.
@@ -48,22 +50,31 @@ def conflict(source: Session, target: Session) -> Conflict | None:
 
     The worker says it only in its server's log, which is not to be had everywhere. Asked only when rows do not arrive:
     while this looks, a new worker would not get its slot, and would be started again 5 s later. One that fails at once runs
-    for a moment every 5 s, so its end is waited for, for a second at most.
+    for a moment again and again, so a moment without it is waited for, for two seconds at most.
     """
     name = subscription_name(source, target)
-    deadline = Deadline.after(1.0)
-    with suppress(CutoverError):  # the worker may have started just now, and a word less is no harm
-        while source.value(ACTIVE, [name]):
+    deadline = Deadline.after(SLOT_FREE)
+    with suppress(CutoverError):  # a word less is no harm
+        while True:
+            if not source.value(ACTIVE, [name]):
+                try:
+                    return _told(source, target, name)
+                except QueryFailed as error:
+                    if error.sqlstate != IN_USE:  # the worker was faster
+                        raise
             if deadline.expired:
-                return None
+                break
             time.sleep(0.02)
-        applied = int(target.value(APPLIED, [name]) or 0)
-        errors = target.value(ERRORS, [name]) if target.value(COUNTS) else None
-        found = _first(source, target, name, applied)
-        if found and errors:
-            return found._replace(seen=f"{found.seen} ({errors} failed tries so far)")
-        return found
     return None
+
+
+def _told(source: Session, target: Session, name: str) -> Conflict | None:
+    applied = int(target.value(APPLIED, [name]) or 0)
+    errors = target.value(ERRORS, [name]) if target.value(COUNTS) else None
+    found = _first(source, target, name, applied)
+    if found and errors:
+        return found._replace(seen=f"{found.seen} ({errors} failed tries so far)")
+    return found
 
 
 def _first(source: Session, target: Session, name: str, applied: int) -> Conflict | None:

@@ -216,7 +216,7 @@ def told(look: Callable[[], Finding], wanted: Callable[[Finding], bool], what: s
         seen.append(look())
         return wanted(seen[-1])
 
-    until(asked, 30.0, what)
+    until(asked, 60.0, what)
     return seen[-1]
 
 
