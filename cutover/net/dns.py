@@ -1,6 +1,7 @@
 """What authoritative name servers answer: the only place where a changed TTL can be proved."""
 
 import ipaddress
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -16,6 +17,7 @@ import dns.resolver
 from cutover.core.gate import Check, Finding
 
 QUERY_SECONDS = 2.0
+NOT_EVERYWHERE = "a change needs up to a minute to reach every authoritative server"
 
 
 @dataclass(frozen=True)
@@ -32,52 +34,77 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TtlVisible(Check):
-    """Only authoritative servers prove a TTL: at a resolver an old record that counts down looks just like a new one.
-
-    Every server of the zone is asked, because they take a change over one by one.
-    """
+class AtNameServers(Check):
+    """Something that every authoritative server of a zone has to answer, because they take a change over one by one."""
 
     zone: str
     record: str
-    record_type: str
-    wanted: int
-    exact: bool = False
     servers: Callable[[], Sequence[str]] | None = None
     """Gives host:port of each server when it is asked; without it the zone's own name servers are."""
     servers_shell: str = "$SHOP_DNS_SERVERS"
     """The same as the shell has it: host:port, separated by commas."""
+
+    @abstractmethod
+    def asked(self) -> str:
+        """The type of the record that is asked for."""
+
+    @abstractmethod
+    def judged(self, answers: Sequence[Answer]) -> Finding:
+        """What the answers come to; at least one server has answered."""
+
+    @abstractmethod
+    def bad_shell(self) -> str:
+        """The same as an awk condition on a line of dig's answer that does not suit."""
 
     def look(self) -> Finding:
         try:
             servers = tuple(self.servers()) if self.servers is not None else own_servers(self.zone)
         except (dns.exception.DNSException, OSError) as error:
             return Finding.blind(f"the name servers of {self.zone} are not known: {brief(error)}")
-        answers = [ask(server, self.record, self.record_type) for server in servers]
-        seen = "; ".join(map(str, answers)) or "no name server to ask"
-        told = f"{seen} (wanted {'' if self.exact else '≤ '}{self.wanted})"
+        answers = [ask(server, self.record, self.asked()) for server in servers]
         if not answers or all(answer.reason.startswith("no answer") for answer in answers):
+            told = "; ".join(map(str, answers)) or "no name server to ask"
             return Finding.blind(told, "are the name servers reachable from here (UDP and TCP)?")
-        if all(self._suits(answer) for answer in answers):
-            return Finding.passed(told)
-        return Finding.not_yet(told, "a change needs up to a minute to reach every authoritative server")
-
-    def _suits(self, answer: Answer) -> bool:
-        if answer.ttl is None:
-            return False
-        return answer.ttl == self.wanted if self.exact else answer.ttl <= self.wanted
+        return self.judged(answers)
 
     def shell(self) -> str:
-        dig = "dig +norecurse +noall +answer +time=2 +tries=1"
-        asked = f"{quote(self.record)} {quote(self.record_type)}"
-        unsuited = f"$2 {'!=' if self.exact else '>'} {self.wanted}"
-        verdict = f"| awk '{{ print; bad += {unsuited} }} END {{ exit bad || !NR }}'"
+        dig, asked = "dig +norecurse +noall +answer +time=2 +tries=1", f"{quote(self.record)} {quote(self.asked())}"
+        verdict = f"| awk '{{ print; bad += {self.bad_shell()} }} END {{ exit bad || !NR }}'"
         if self.servers is None:
             return f'for server in $(dig +short NS {quote(self.zone)}); do {dig} "@$server" {asked}; done {verdict}'
         return (
             f"echo \"{self.servers_shell}\" | tr , '\\n' | while read -r server; do"
             f' {dig} "@${{server%:*}}" -p "${{server##*:}}" {asked}; done {verdict}'
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TtlVisible(AtNameServers):
+    """Only authoritative servers prove a TTL: at a resolver an old record that counts down looks just like a new one.
+
+    Every server of the zone is asked, because they take a change over one by one.
+    """
+
+    record_type: str
+    wanted: int
+    exact: bool = False
+
+    def asked(self) -> str:
+        return self.record_type
+
+    def judged(self, answers: Sequence[Answer]) -> Finding:
+        told = f"{'; '.join(map(str, answers))} (wanted {'' if self.exact else '≤ '}{self.wanted})"
+        if all(self._suits(answer) for answer in answers):
+            return Finding.passed(told)
+        return Finding.not_yet(told, NOT_EVERYWHERE)
+
+    def _suits(self, answer: Answer) -> bool:
+        if answer.ttl is None:
+            return False
+        return answer.ttl == self.wanted if self.exact else answer.ttl <= self.wanted
+
+    def bad_shell(self) -> str:
+        return f"$2 {'!=' if self.exact else '>'} {self.wanted}"
 
 
 def own_servers(zone: str) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from cutover.aws.client_name import ClientName, ClientNameReady
-from cutover.aws.route53 import Route53Ttl
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
 from cutover.environment import ClientCname
-from cutover.net.dns import TtlVisible
 from cutover.net.dns_name import NameLeads
 from cutover.plans.checks import AllOf
 from cutover.plans.means import Means
+from cutover.plans.ttl import ttl_changed, ttl_waited_out
 from cutover.postgres.drained import ClientsDrained
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
@@ -47,35 +46,17 @@ class ClientRoute:
         return [] if words is None else [(words.zone, words.record, words.type)]
 
     def ttl_lowered(self) -> list[Item]:
-        words = self._with_a_lower_ttl
-        return (
-            []
-            if words is None
-            else [self._ttl(words, self.pair.named("clients-ttl-lowered"), words.ttl.normal, words.ttl.cutover)]
-        )
+        return self._ttl("clients-ttl-lowered", lowered=True)
 
     def ttl_restored(self) -> list[Item]:
-        words = self._with_a_lower_ttl
-        return (
-            []
-            if words is None
-            else [self._ttl(words, self.pair.named("clients-ttl-restored"), words.ttl.cutover, words.ttl.normal)]
-        )
+        return self._ttl("clients-ttl-restored", lowered=False)
 
     def ttl_waited_out(self) -> list[Item]:
-        words = self._with_a_lower_ttl
+        words, named = self._with_a_lower_ttl, self.pair.named
         if words is None:
             return []
-        visible = TtlVisible(
-            zone=words.zone,
-            record=words.record,
-            record_type=words.type,
-            wanted=words.ttl.cutover,
-            servers=self.means.dns_servers(),
-        )
-        named = self.pair.named
-        hold, lowered = words.ttl.normal + words.ttl.slack, named("clients-ttl-lowered")
-        return [Gate(name=named("clients-ttl-waited-out"), check=visible, deadline=120.0, hold=hold, since=lowered)]
+        lowered = named("clients-ttl-lowered")
+        return [ttl_waited_out(self.means, named("clients-ttl-waited-out"), words.record, words, lowered)]
 
     def led_to_blue(self) -> list[Item]:
         """The last look before the window; on the way back it comes after blue was opened, and asks whether green was left."""
@@ -133,16 +114,13 @@ class ClientRoute:
         # Counted from when every server has the new answer, so that afterwards no cache that keeps to the TTL has the old one.
         return words.ttl.cutover + words.drain.hold
 
-    def _ttl(self, words: ClientCname, name: str, before: int, after: int) -> Route53Ttl:
-        return Route53Ttl(
-            name=name,
-            before=before,
-            after=after,
-            aws=self.means.aws,
-            zone=words.zone,
-            record=words.record,
-            record_type=words.type,
-        )
+    def _ttl(self, name: str, *, lowered: bool) -> list[Item]:
+        words = self._with_a_lower_ttl
+        if words is None:
+            return []
+        normal, lower = words.ttl.normal, words.ttl.cutover
+        before, after = (normal, lower) if lowered else (lower, normal)
+        return [ttl_changed(self.means, self.pair.named(name), words.record, words, before, after)]
 
 
 def client_routes(means: Means) -> tuple[ClientRoute, ...]:

@@ -7,13 +7,12 @@ from cutover.aws.alb import AlbAttach, AlbShare, TargetsHealthy
 from cutover.aws.alb_rules import AlbMaintenance
 from cutover.aws.balancer_health import BalancerHealthy
 from cutover.aws.document import document
-from cutover.aws.route53 import Route53Share, Route53Ttl
+from cutover.aws.route53 import Route53Share
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
 from cutover.core.share import Share
 from cutover.core.step import Step
 from cutover.environment import AlbCarrier, Hostname, Route53Carrier
-from cutover.net.dns import TtlVisible
 from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
 from cutover.plans.backup import Recorded
@@ -23,6 +22,7 @@ from cutover.plans.copying import database_checks, with_tables
 from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
 from cutover.plans.preflight import Preflight
+from cutover.plans.ttl import ttl_changed, ttl_waited_out
 
 SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
 
@@ -75,33 +75,25 @@ class Parts:
 
     def ttl_lowered(self) -> list[Item]:
         return [
-            self._ttl(f"ttl-lowered-{name}", hostname, carrier, carrier.ttl.normal, carrier.ttl.cutover)
+            ttl_changed(
+                self.means, f"ttl-lowered-{name}", hostname.host, carrier, carrier.ttl.normal, carrier.ttl.cutover
+            )
             for name, hostname, carrier in self._route53()
             if carrier.ttl.normal != carrier.ttl.cutover
         ]
 
     def ttl_waited_out(self) -> list[Item]:
         return [
-            Gate(
-                name=f"ttl-waited-out-{name}",
-                check=TtlVisible(
-                    zone=carrier.zone,
-                    record=hostname.host,
-                    record_type=carrier.type,
-                    wanted=carrier.ttl.cutover,
-                    servers=self.means.dns_servers(),
-                ),
-                deadline=120.0,
-                hold=carrier.ttl.normal + carrier.ttl.slack,
-                since=f"ttl-lowered-{name}",
-            )
+            ttl_waited_out(self.means, f"ttl-waited-out-{name}", hostname.host, carrier, f"ttl-lowered-{name}")
             for name, hostname, carrier in self._route53()
             if carrier.ttl.normal != carrier.ttl.cutover
         ]
 
     def ttl_restored(self) -> list[Item]:
         return [
-            self._ttl(f"ttl-restored-{name}", hostname, carrier, carrier.ttl.cutover, carrier.ttl.normal)
+            ttl_changed(
+                self.means, f"ttl-restored-{name}", hostname.host, carrier, carrier.ttl.cutover, carrier.ttl.normal
+            )
             for name, hostname, carrier in self._route53()
             if carrier.ttl.normal != carrier.ttl.cutover
         ]
@@ -266,17 +258,6 @@ class Parts:
 
     def _policy(self) -> Policy:
         return Policy(self.means.environment.shift.on_failure)
-
-    def _ttl(self, name: str, hostname: Hostname, carrier: Route53Carrier, before: int, after: int) -> Route53Ttl:
-        return Route53Ttl(
-            name=name,
-            before=before,
-            after=after,
-            aws=self.means.aws,
-            zone=carrier.zone,
-            record=hostname.host,
-            record_type=carrier.type,
-        )
 
     def smoke(self, side: str, keyword: str = "") -> SmokeTests | None:
         """The smoke tests against one side, None where the environment names no address of it."""
