@@ -18,7 +18,7 @@ from cutover.core.killpoint import reached
 from cutover.core.step import Command
 from cutover.core.telling import say
 from cutover.postgres.comparison import Progress
-from cutover.postgres.copy_parts import FORGET, Part, finish, left, note, noted, plan
+from cutover.postgres.copy_parts import FORGET, Part, finish, left, mark, note, noted, plan
 from cutover.postgres.copy_script import copy_script, end_script
 from cutover.postgres.emptying import ReadyToFill
 from cutover.postgres.keeper import COPIER, KEEPER, NO_TIMEOUTS, Kept, alive, ended, joined, keep
@@ -242,9 +242,7 @@ class _Copier:
                     f"{part.leaf} was rewritten while it was copied (VACUUM FULL, CLUSTER, TRUNCATE); the next try begins anew",
                     next_command="invoke resume",
                 )
-        theirs.run(
-            "UPDATE cutover.copy_parts SET done = clock_timestamp(), row_count = %s WHERE id = %s", [rows, part.id]
-        )
+        mark(theirs, part, rows)  # who wakes up late must not bring the rows a second time
         theirs.run("COMMIT")
         if part.id == 1:
             reached("copy: the first part is copied")
