@@ -14,7 +14,7 @@ from cutover.postgres.clients import PAUSED, Clients
 from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
 from cutover.postgres.hands import Hands
-from cutover.postgres.reaper import Reaper
+from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS, Reaper
 from cutover.postgres.session import Database, Session
 from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
 
@@ -122,7 +122,7 @@ class Moving:
         fence.run("BEGIN")
         fence.run("SET LOCAL synchronous_commit = on")
         fence.run(f"SET LOCAL lock_timeout = '{int(limit * 1000)}ms'")
-        fence.run("SET LOCAL deadlock_timeout = '20s'")  # a deadlock then ends by the reaper, not by us
+        fence.run(PATIENT_WITH_DEADLOCKS)
         _check_token(fence, self.token)
         self._last = time.monotonic()
         with Reaper(self.hands.reap_source, fence.pid) as reaper:
@@ -200,7 +200,7 @@ class Moving:
         session.run("BEGIN")
         session.run("SET LOCAL synchronous_commit = on")
         session.run(f"SET LOCAL lock_timeout = '{int(fence.lock_timeout * 1000)}ms'")
-        session.run("SET LOCAL deadlock_timeout = '20s'")
+        session.run(PATIENT_WITH_DEADLOCKS)
         _check_token(session, self.token)
         with Reaper(self.hands.reap_target, session.pid):
             _set_triggers(session, "DISABLE")

@@ -6,12 +6,22 @@ from types import TracebackType
 from typing import Self
 
 from cutover.core.errors import CutoverError
-from cutover.postgres.session import Session
+from cutover.postgres.session import QueryFailed, Session
 
 CANCEL_AFTER = 0.010
 TERMINATE_AFTER = 0.050
 BLOCKERS = """SELECT b, coalesce(a.backend_type, ''), coalesce(a.state, ''), coalesce(a.application_name, '')
   FROM unnest(pg_blocking_pids(%s)) b LEFT JOIN pg_stat_activity a ON a.pid = b"""
+
+
+# A deadlock then ends by the reaper, not by us. Who may not set it must be faster than the server's own second.
+PATIENT_WITH_DEADLOCKS = """DO $do$ BEGIN PERFORM set_config('deadlock_timeout', '20s', true);
+EXCEPTION WHEN insufficient_privilege THEN NULL; END $do$"""
+NOT_ALLOWED = "42501"  # insufficient_privilege
+
+
+class NotOursToEnd(CutoverError):
+    """A session holds the lock that this role may not end."""
 
 
 class PreparedTransaction(CutoverError):
@@ -29,6 +39,8 @@ class Reaper:
         self._cancelled: set[int] = set()
         self.ended = 0
         self.prepared = False
+        self.refused: dict[int, str] = {}
+        """Sessions that this role may not end, and what they are."""
         self._thread = threading.Thread(target=self._watch, name="reaper", daemon=True)
 
     def __enter__(self) -> Self:
@@ -44,6 +56,12 @@ class Reaper:
             raise PreparedTransaction(
                 "a prepared transaction holds a table lock: COMMIT PREPARED or ROLLBACK PREPARED it first "
                 "(SELECT gid, prepared, owner FROM pg_prepared_xacts)"
+            ) from error
+        if self.refused and isinstance(error, CutoverError):
+            told = ", ".join(f"pid {pid} ({kind})" for pid, kind in self.refused.items())
+            raise NotOursToEnd(
+                f"{error.message}; this role may not end who stood in the way: {told} (GRANT pg_signal_backend, from 18 "
+                "on pg_signal_autovacuum_worker; a superuser's session only a superuser ends)"
             ) from error
 
     def _watch(self) -> None:
@@ -64,10 +82,20 @@ class Reaper:
             if backend.startswith("logical replication") or application.startswith("cutover"):
                 continue
             age = now - self._first_seen.setdefault(pid, now)
+            if pid in self.refused:
+                continue
             if age >= TERMINATE_AFTER or state.startswith("idle in transaction"):
-                self._session.run("SELECT pg_terminate_backend(%s)", [pid])
-                self.ended += 1
+                self.ended += self._signalled("pg_terminate_backend", pid, backend)
             elif age >= CANCEL_AFTER and pid not in self._cancelled:
-                self._session.run("SELECT pg_cancel_backend(%s)", [pid])
                 self._cancelled.add(pid)
-                self.ended += 1
+                self.ended += self._signalled("pg_cancel_backend", pid, backend)
+
+    def _signalled(self, how: str, pid: int, backend: str) -> bool:
+        try:
+            self._session.run(f"SELECT {how}(%s)", [pid])
+        except QueryFailed as error:
+            if error.sqlstate != NOT_ALLOWED:
+                raise
+            self.refused[pid] = backend or "unknown"  # and the others are ended all the same
+            return False
+        return True

@@ -17,7 +17,7 @@ class SequenceUnreadable(CutoverError):
 
 
 def copy_sequences(source: Session, target: Session, margin: int) -> int:
-    """Sets each sequence of `target` `margin` increments past `source`; returns how many there are.
+    """Sets each sequence of `target` `margin` increments past `source`, or half of what is left; returns how many there are.
 
     The statement commits synchronously, which also makes everything that was applied before it durable: rows that are
     visible after replication are not yet on disk.
@@ -29,7 +29,7 @@ def copy_sequences(source: Session, target: Session, margin: int) -> int:
         if not readable:  # last_value NULL would then mean "may not look", not "never used"
             raise SequenceUnreadable(f"sequence {name} on {source.label} may not be read by this role")
         names.append(name)
-        values.append(start if last is None else min(max(last + margin * increment, low), high))
+        values.append(start if last is None else _ahead(last, margin, increment, low, high))
         called.append(last is not None)
     # NULL says only that it was not used since it was set: after setval(…, 700, false) it stands at 700, not at its start.
     if unused := [name for name, used in zip(names, called, strict=True) if not used]:
@@ -42,6 +42,12 @@ def copy_sequences(source: Session, target: Session, margin: int) -> int:
     else:
         target.run("UPDATE cutover.fencing SET hi = hi")
     return len(names)
+
+
+def _ahead(last: int, margin: int, increment: int, low: int, high: int) -> int:
+    """`margin` increments further, but at most half of what is left: the other side must not begin with an exhausted sequence."""
+    left = ((high if increment > 0 else low) - last) // increment
+    return last + increment * min(margin, max(left, 0) // 2)
 
 
 def standing(session: Session, names: Sequence[str]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from cutover.postgres.ddl_guard import MAKERS, NOTED_BY_HAND, OUR_TRIGGERS
 from cutover.postgres.direction import ADVANCE
 from cutover.postgres.moving import Move
 from cutover.postgres.preflight.fingerprint import COLUMNS
+from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS
 from cutover.postgres.replication import FILTERS_ORIGINS, subscription_name
 from cutover.postgres.sides import APP_TABLES, FENCE, STATE, end_sessions_until
 
@@ -84,11 +85,13 @@ case "$found" in
     tables=$(on "$FROM" "SELECT string_agg('ONLY ' || name, ', ' ORDER BY name) FROM @APP_TABLES@ t")
     # The reaper ends whoever stands between us and the locks.
     ( while kill -0 $$ 2>/dev/null && sleep 0.05; do  # $$ is this script: a reaper must not outlive it
-        on "$FROM" "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
-                     WHERE a.backend_type NOT LIKE 'logical replication%'" >/dev/null || true
+        for b in $(on "$FROM" "SELECT b FROM unnest(pg_blocking_pids($pid)) b JOIN pg_stat_activity a ON a.pid = b
+                                WHERE a.backend_type NOT LIKE 'logical replication%'"); do
+          on "$FROM" "SELECT pg_terminate_backend($b)" >/dev/null || true  # one that may not be ended keeps no other
+        done
       done ) & reaper=$!
     trap 'leave; kill -9 $reaper 2>/dev/null || true; let_go' EXIT
-    say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '${LOCK}ms'; SET LOCAL deadlock_timeout = '20s';
+    say "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '${LOCK}ms'; @PATIENT@;
          LOCK TABLE $tables IN SHARE ROW EXCLUSIVE MODE;"
     kill -9 $reaper; wait $reaper 2>/dev/null || true  # a mere kill, when it has just begun, would run this script's trap in it
 @REFUSE_DDL@    arrive "$CATCH_UP"
@@ -96,8 +99,8 @@ case "$found" in
       echo 'SET synchronous_commit = on; BEGIN;'
       psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 -v margin="$MARGIN" <<'SQL'
 SELECT format('SELECT format(''SELECT setval(%%L, %%s, %%L);'', %L, CASE WHEN is_called
-    THEN least(greatest(last_value::numeric + %s * %s, %s), %s) ELSE last_value END, is_called) FROM %s',
-    name, :margin, increment_by, min_value, max_value, name)
+    THEN last_value + %s * least(%s, greatest(0, trunc((%s - last_value::numeric) / %s / 2))) ELSE last_value END, is_called) FROM %s',
+    name, increment_by, :margin, CASE WHEN increment_by > 0 THEN max_value ELSE min_value END, increment_by, name)
   FROM (SELECT format('%I.%I', schemaname, sequencename) AS name, * FROM pg_sequences WHERE schemaname <> 'cutover') s \gexec
 SQL
       echo 'UPDATE cutover.fencing SET hi = hi; COMMIT;'
@@ -200,6 +203,7 @@ def script(moves: Sequence[Move]) -> str:
         "TO_SIDE": moves[0].target.side,
         "APP_TABLES": APP_TABLES,
         "FENCE": FENCE,
+        "PATIENT": PATIENT_WITH_DEADLOCKS.replace("$", r"\$"),
     }
     text = _SCRIPT
     for name, value in values.items():

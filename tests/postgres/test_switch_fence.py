@@ -292,6 +292,32 @@ def test_sequences_go_on_where_they_stood(prepared: Pair, by: str) -> None:
     prepared.sql("blue", "INSERT INTO public.webhooks (event_id, body) VALUES (gen_random_uuid(), '{}')")
 
 
+NARROW = (
+    "CREATE SEQUENCE public.narrow AS smallint",
+    "CREATE SEQUENCE public.round INCREMENT -2 MINVALUE 1 MAXVALUE 99 CYCLE",
+)
+
+
+@pytest.mark.parametrize("by", ["program", "script"])
+def test_a_margin_does_not_exhaust_a_sequence(prepared: Pair, by: str) -> None:
+    """A thousand further would be its end: the first insert on green would fail, or one that cycles would begin anew."""
+    for side in ("blue", "green"):
+        for statement in NARROW:
+            prepared.sql(side, statement)
+    prepared.sql("blue", "SELECT setval('public.narrow', 31800), setval('public.round', 41)")
+    try:
+        for source, target in (("blue", "green"), ("green", "blue")):
+            before = prepared.sql(
+                source, "SELECT (SELECT last_value FROM public.narrow), (SELECT last_value FROM public.round)"
+            )[0]
+            move(prepared, by, source, target)
+            after = prepared.sql(target, "SELECT nextval('public.narrow'), nextval('public.round')")[0]
+            assert before[0] < after[0] < 32767 and 1 < after[1] < before[1], (before, after)
+    finally:
+        for side in ("blue", "green"):
+            prepared.sql(side, "DROP SEQUENCE IF EXISTS public.narrow, public.round")
+
+
 def move(pair: Pair, by: str, source: str, target: str) -> None:
     if by == "program":
         blue_switch(pair.side(source), pair.side(target))
