@@ -79,6 +79,8 @@ class Check(ABC):
 class Gate:
     """A check that must pass before `deadline` seconds, and stay passed for `hold` seconds (a soak).
 
+    `lapse` bears with a soak's trouble for so many seconds: what ends before leaves the soak as it was, and what lasts
+    longer fails the gate at once. Without it every `insufficient` begins the soak anew, until all its time is over.
     `since` names a step: the hold then counts from the recorded time at which that step converged.
     `on_rollback` is the gate's face for the way back, which must stay passed for `hold_back` seconds; without one the
     way back does not ask.
@@ -88,6 +90,7 @@ class Gate:
     check: Check
     deadline: float = 60.0
     hold: float = 0.0
+    lapse: float | None = None
     since: str | None = None
     on_rollback: Check | None = None
     hold_back: float = 0.0
@@ -105,6 +108,7 @@ class Gate:
             on_rollback=None,
             hold=self.hold_back,
             hold_back=0.0,
+            lapse=None,
             since=None,
             on_fail=Policy.STOP,
             undoes=(self.name,),

@@ -167,6 +167,7 @@ def _describe(item: Item) -> dict[str, Any]:
         "since": item.since,
         "on_fail": item.on_fail,
         "on_rollback": item.on_rollback.shell() if item.on_rollback else None,
+        **({"lapse": item.lapse} if item.lapse is not None else {}),
         **({"hold_back": item.hold_back} if item.hold_back else {}),
     }
 

@@ -149,6 +149,7 @@ class Walker(Watch):
         deadline = self.deadline(gate.deadline + gate.hold)
         backoff = Backoff(self.clock)
         last = ""
+        lapse: Deadline | None = None
         while True:
             finding = found(gate.check)
             if finding.verdict is Verdict.FAIL:
@@ -163,16 +164,21 @@ class Walker(Watch):
                     )
                     return
                 shown = f"{finding.seen}; {left:.1f} s more"
+                lapse = None
             else:
                 if shown != last:
                     self.record("waiting", gate=gate.name, verdict=finding.verdict.value, seen=finding.seen)
                 last = shown
-                if finding.verdict is Verdict.INSUFFICIENT:
+                within = gate.deadline
+                if gate.lapse is not None:
+                    within = gate.lapse if gate.name in self.journal.position().hold_begun else within
+                    lapse = lapse or self.deadline(within)
+                elif finding.verdict is Verdict.INSUFFICIENT:
                     self._break_hold(gate)
-                if deadline.expired:
+                if deadline.expired or (lapse is not None and lapse.expired):
                     self.breathe()
                     raise GateFailed(
-                        f"{gate.name}: not satisfied within {gate.deadline:g} s: {shown}"
+                        f"{gate.name}: not satisfied within {within:g} s: {shown}"
                         + (f" ({finding.hint})" if finding.hint else "")
                     )
             self.looking(gate.name, shown, deadline)

@@ -237,6 +237,7 @@ class Parts:
             check=all_of(ways_back(self.means)),
             deadline=300.0,
             hold=self.means.environment.bake.soak,
+            lapse=300.0,
             on_fail=Policy.HOLD,
         )
 

@@ -86,6 +86,26 @@ def test_a_hold_must_stay_passed_and_is_broken_by_not_yet() -> None:
     assert w.clock.mono - started_at >= 14.0
 
 
+@pytest.mark.parametrize("odd", [Finding.not_yet("dip", "mend it"), Finding.blind("dip")], ids=["not yet", "blind"])
+def test_a_lapse_leaves_a_soak_as_it_was_and_a_longer_one_fails_it(odd: Finding) -> None:
+    def run(dip: float, at: float = 4.0) -> tuple[World, float]:
+        w = fresh()
+        began = w.clock.mono
+        check = Ask(lambda: odd if at <= w.clock.mono - began < at + dip else Finding.passed("well"))
+        w.run(of(w, check, deadline=60.0, hold=30.0, lapse=5.0)).run.forward()
+        return w, w.clock.mono - began
+
+    w, took = run(dip=3.0)
+    assert w.kinds().count("hold-broken") == 0 and 30.0 <= took < 31.1
+    _, took = run(dip=3.0, at=28.0)  # it has to be well at the end
+    assert 31.0 <= took < 32.1
+    with pytest.raises(Refused, match="look: not satisfied within 5 s: .*dip"):
+        run(dip=7.0)
+    with pytest.raises(Refused, match="look: not satisfied within 60 s: .*dip"):
+        run(dip=70.0, at=0.0)  # before it was ever well its deadline counts
+    assert run(dip=40.0, at=0.0)[1] >= 70.0
+
+
 def test_a_fail_in_the_last_second_of_a_soak_fails_it() -> None:
     w = fresh()
     began = w.clock.mono
