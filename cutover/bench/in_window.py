@@ -8,8 +8,9 @@ from cutover.bench.figures import BenchFailed, Limit, Line, Reference, Spread
 from cutover.bench.rig import PATIENCE, Rig, caught_up, rig
 from cutover.bench.switching import get_ready
 from cutover.core.clock import Deadline
-from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.changes import Changes
 from cutover.postgres.rowhash import PINNED
+from cutover.postgres.session import Session
 
 CHANGE = "UPDATE shop.order_lines SET quantity = quantity %% 100 + 1 WHERE order_id %% %s = %s"
 KEYLESS = "INSERT INTO public.loose SELECT gen_random_uuid() FROM generate_series(1, %s)"
@@ -40,15 +41,16 @@ def in_window(rows: int, rounds: int, keyless: int, say: Callable[[str], None]) 
                     stack.enter_context(side.open("bench", settings=PINNED)) for side in (made.blue, made.green)
                 )
                 began = time.monotonic()
-                changes = Changes.since_baseline(ours, theirs, Deadline.after(PATIENCE))
+                changes = _followed(ours, theirs)
+                changes.settle(Deadline.after(PATIENCE))
                 before.append(time.monotonic() - began)
                 _change(made, CHANGE, 10_000, number)
                 began = time.monotonic()
-                _none(compare_changed(ours, theirs, changes))
+                _none(changes.differing())
                 inside.append(time.monotonic() - began)
                 _change(made, KEYLESS, 10)
                 began = time.monotonic()
-                _none(compare_changed(ours, theirs, changes))
+                _none(changes.differing())
                 without_key.append(time.monotonic() - began)
             say(f"round {number + 1} is over")
         found = _damaged(made)
@@ -67,6 +69,13 @@ def _change(made: Rig, sql: str, *params: int) -> None:
     caught_up(made)
 
 
+def _followed(ours: Session, theirs: Session) -> Changes:
+    changes = Changes.recorded_on(ours, theirs)
+    if changes is None:
+        raise BenchFailed("no validation is recorded")
+    return changes
+
+
 def _none(differing: list[str]) -> None:
     if differing:
         raise BenchFailed(f"equal sides were said to differ: {'; '.join(differing[:3])}")
@@ -75,8 +84,9 @@ def _none(differing: list[str]) -> None:
 def _damaged(made: Rig) -> int:
     """How many differences the comparison inside the fence names when one row that has just changed is wrong on green."""
     with made.blue.open("bench", settings=PINNED) as ours, made.green.open("bench", settings=PINNED) as theirs:
-        changes = Changes.since_baseline(ours, theirs, Deadline.after(PATIENCE))
+        changes = _followed(ours, theirs)
+        changes.settle(Deadline.after(PATIENCE))
         _change(made, TOUCH)
         with made.green.open("bench") as green:
             green.run(DAMAGE)
-        return len(compare_changed(ours, theirs, changes))
+        return len(changes.differing())

@@ -30,6 +30,7 @@ WORSE = ("equal", "equal on a sample", "not proven", "differs")
         "resume": "go on with a comparison that was interrupted, with the same flags",
         "repair": "write SQL that would make the other side's rows the same to this file; it is never executed",
         "record": "when equal, remember from where on changes are compared again (the runbook's step does that)",
+        "changed": "only what changed since the validation that was recorded (the window's gate does that)",
         "json": "one document on standard output",
     }
 )
@@ -43,6 +44,7 @@ def validate(
     resume: bool = False,
     repair: str = "",
     record: bool = False,
+    changed: bool = False,
     json: bool = False,
 ) -> None:
     """Compare every row of both sides: 0 equal, 1 differs, 2 not proven. Example: invoke validate --env local"""
@@ -62,6 +64,8 @@ def validate(
     pairs = _chosen(app, database)
     if len(pairs) > 1 and (tables or repair):
         raise ConfigurationRefused([f"--tables and --repair go with --database: {', '.join(p.name for p in pairs)}"])
+    if record and changed:
+        raise ConfigurationRefused(["--record and --changed: one of them at a time"])
     flags: dict[str, Any] = {"tables": tables, "sample": sample, "resume": resume, "repair": repair}
     reports: dict[str, Report] = {}
     codes: set[int] = set()
@@ -70,6 +74,9 @@ def validate(
         try:
             if record:
                 _record(app, pair, **flags)
+                continue
+            if changed:
+                codes.add(_changed(app, pair, **flags))
                 continue
             source = serving(pair)
             target = pair.green if source.side == "blue" else pair.blue
@@ -110,10 +117,31 @@ def _record(app: App, pair: DatabasePair, **flags: Any) -> None:
     from cutover.core.clock import Deadline
     from cutover.postgres.baseline import RecordBaseline
 
-    if flags["tables"] or flags["sample"] < 100 or flags["resume"] or flags["repair"]:
-        raise ConfigurationRefused(["--record compares everything: it goes with none of the other flags"])
+    _alone("--record compares everything", flags)
     RecordBaseline(pair.blue, pair.green).run(Deadline.after(app.means.words(pair).copy_timeout))
     say(f"{pair.name}: equal, and recorded" if pair.name else "equal, and recorded")
+
+
+def _changed(app: App, pair: DatabasePair, **flags: Any) -> int:
+    """The exit code: 0 all are equal, 1 some differ, 2 not proven."""
+    from cutover.core.clock import Deadline
+    from cutover.core.gate import Verdict
+    from cutover.postgres.baseline import ChangesCompared
+
+    _alone("--changed compares what was written since the record", flags)
+    deadline = Deadline.after(app.means.words(pair).copy_timeout)
+    while True:
+        found = ChangesCompared(pair.blue, pair.green).look()
+        say(f"{pair.name}: {found.seen}" if pair.name else found.seen)
+        if found.hint:
+            say(f"next: {found.hint}")
+        if found.verdict is not Verdict.INSUFFICIENT or deadline.expired:
+            return 0 if found.verdict is Verdict.PASS else 1 if found.data.get("differ") else 2
+
+
+def _alone(what: str, flags: Mapping[str, Any]) -> None:
+    if flags["tables"] or flags["sample"] < 100 or flags["resume"] or flags["repair"]:
+        raise ConfigurationRefused([f"{what}: it goes with none of the other flags"])
 
 
 def _wanted(app: App, pair: DatabasePair, *, tables: str, sample: float, resume: bool, repair: str) -> Any:

@@ -1,17 +1,28 @@
 """The full validation as a step of the plan, the point from which changes are compared again, and the check of a side."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding, Verdict
+from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
+from cutover.core.telling import say
+from cutover.postgres.change_feed import DROP, SLOT, NotFollowed, drop, feed_slot, follow
+from cutover.postgres.changes import ChangedRowsDiffer, Changes
 from cutover.postgres.comparable import SchemasDiffer
-from cutover.postgres.session import Database
-from cutover.postgres.snapshot import HORIZON
+from cutover.postgres.comparison import Report
+from cutover.postgres.rowhash import PINNED
+from cutover.postgres.session import Database, Session
+from cutover.postgres.sides import side_state
 from cutover.postgres.validation import validate
+
+LOOK = 10.0  # seconds of one look at what changed
+PASSES = 3  # over tables that are compared as a whole; what is written to them meanwhile is little
+DROPPED = 10.0  # seconds until a predecessor's session has left the slot
 
 
 class RowsDiffer(CutoverError):
@@ -24,27 +35,66 @@ class NotProven(CutoverError):
 
 @dataclass(frozen=True)
 class RecordBaseline(Command):
-    """Validates everything and, when it is equal, records from where on changes have to be compared again."""
+    """Keeps what changes from now on, validates everything and, when it is equal, records that from here on changes count."""
+
+    kill_points: ClassVar[tuple[str, ...]] = ("baseline: followed", "baseline: validated", "baseline: recorded")
 
     source: Database
     target: Database
 
     def run(self, deadline: Deadline) -> None:
-        with self.source.open("baseline") as session:
-            # Taken before the first row is read: whatever changes meanwhile is compared again inside the window.
-            xmin = session.value(HORIZON)
-            report = validate(self.source, self.target)
-            if report.status == "not proven":
-                raise NotProven(
-                    str(report), next_command="invoke validate --json, when fewer of these rows are written"
+        with self.source.open("baseline", settings=PINNED) as session:
+            state = side_state(session).state
+            if state != "open":
+                raise NotFollowed(
+                    f"{self.source.label} is {state}: what is to be compared later is what a serving side writes"
                 )
-            if report.status != "equal":
-                raise RowsDiffer(str(report), next_command="invoke validate --json: it names rows and columns")
             session.run("DELETE FROM cutover.baseline")
-            session.run(
-                "INSERT INTO cutover.baseline (horizon, at, row_count, table_count) VALUES (%s::xid8, now(), %s, %s)",
-                [xmin, report.rows, report.tables],
-            )
+            # Before the first row is read: whatever changes from now on is compared again.
+            follow(session, deadline)
+            reached("baseline: followed")
+            try:
+                self._record(session, deadline)
+            except Exception:
+                with suppress(CutoverError):  # what stopped it is told
+                    ForgetBaseline(self.source).run(deadline)
+                raise
+
+    def _record(self, session: Session, deadline: Deadline) -> None:
+        began = session.value("SELECT now()")
+        report = self._validated()
+        reached("baseline: validated")
+        session.run(
+            "INSERT INTO cutover.baseline (at, row_count, table_count) VALUES (%s, %s, %s)",
+            [began, report.rows, report.tables],
+        )
+        reached("baseline: recorded")
+        with self.target.open("baseline", settings=PINNED) as theirs:
+            self._settle(session, theirs, deadline)
+
+    def _settle(self, session: Session, theirs: Session, deadline: Deadline) -> None:
+        """The validation may have taken hours: what was written meanwhile is compared now, and not when the window opens."""
+        changes = Changes.recorded_on(session, theirs)
+        if changes is None:
+            return
+        for _ in range(PASSES):
+            while (left := changes.settle(deadline.within(LOOK))).why:
+                say(left.why)
+                if deadline.expired:
+                    raise NotProven(left.why)
+            # A truncated table tells no keys, and one that is large could not be compared while writes wait.
+            if not (large := changes.too_large()):
+                return
+            self._validated(large)
+            changes.compared_whole(large)
+
+    def _validated(self, tables: Sequence[str] = ()) -> Report:
+        report = validate(self.source, self.target, tables=tables, listen=lambda progress: say(str(progress)))
+        if report.status == "not proven":
+            raise NotProven(str(report), next_command="invoke validate --json, when fewer of these rows are written")
+        if report.status != "equal":
+            raise RowsDiffer(str(report), next_command="invoke validate --json: it names rows and columns")
+        return report
 
     def shell(self) -> str:
         return f"{_command(self.source)} --record   # {self.source.label} against {self.target.label}"
@@ -52,28 +102,35 @@ class RecordBaseline(Command):
 
 @dataclass(frozen=True)
 class ForgetBaseline(Command):
-    """Forgets the recorded validation."""
+    """Forgets the recorded validation, and keeps the changes since it no longer."""
+
+    kill_points: ClassVar[tuple[str, ...]] = ("baseline: forgotten",)
 
     source: Database
 
     def run(self, deadline: Deadline) -> None:
         with self.source.open("baseline") as session:
-            session.run("DELETE FROM cutover.baseline")
+            if session.value("SELECT to_regclass('cutover.baseline')"):
+                session.run("DELETE FROM cutover.baseline")
+            reached("baseline: forgotten")
+            drop(session, deadline.within(DROPPED))
 
     def shell(self) -> str:
-        return self.source.psql("DELETE FROM cutover.baseline;")
+        return self.source.psql(f"DELETE FROM cutover.baseline;\n{DROP.format(name=feed_slot(self.source))};")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validated(Step[str]):
-    """Compares every row of both sides while writes go on, and remembers from where on changes are compared again.
+    """Compares every row of both sides while writes go on, and keeps from then on which rows change.
 
     Inside the window only the rows that changed since then are compared, so the final proof costs milliseconds.
     """
 
     source: Database
     target: Database
+    between: frozenset[str] = frozenset({"begun"})
     settle: float = 6 * 3600.0
+    overtaken: ClassVar[bool] = True  # after the switch nothing has to be compared any more, and the changes are let go
 
     @property
     def resource(self) -> str:
@@ -83,20 +140,60 @@ class Validated(Step[str]):
         with self.source.open("state") as session:
             if session.value("SELECT to_regclass('cutover.baseline') IS NULL"):
                 return "not validated"
-            return "validated" if session.value("SELECT 1 FROM cutover.baseline") else "not validated"
+            return str(session.value(_state(self.source)))
 
     def commands(self, target: str) -> Sequence[Command]:
         return (RecordBaseline(self.source, self.target) if target == "validated" else ForgetBaseline(self.source),)
 
     def evidence(self) -> Mapping[str, Any]:
         with self.source.open("state") as session:
-            found = session.rows("SELECT row_count, table_count FROM cutover.baseline")
-        return {"rows": found[0][0], "tables": found[0][1]} if found else {}
+            found = session.rows("SELECT row_count, table_count, compared FROM cutover.baseline")
+        return {"rows": found[0][0], "tables": found[0][1], "changed meanwhile": found[0][2]} if found else {}
 
     def check_shell(self) -> str:
-        return self.source.ask(
-            "SELECT CASE WHEN EXISTS (SELECT FROM cutover.baseline) THEN 'validated' ELSE 'not validated' END"
-        )
+        return self.source.ask(_state(self.source))
+
+
+@dataclass(frozen=True)
+class ChangesCompared(Check):
+    """Compares what was written since the validation, so that only the last moments are left for the window.
+
+    However much that is, it is done piece by piece, and what was compared is not compared again.
+    """
+
+    writes = True
+
+    source: Database
+    target: Database
+    within: float = LOOK
+    """Seconds for one look; the next one goes on from there."""
+
+    def look(self) -> Finding:
+        try:
+            with (
+                self.source.open("changes", settings=PINNED) as ours,
+                self.target.open("changes", settings=PINNED) as theirs,
+            ):
+                changes = Changes.recorded_on(ours, theirs)
+                if changes is None:
+                    return Finding.failed("no validation is recorded", f"{_command(self.source)} --record")
+                left = changes.settle(Deadline.after(self.within))
+                large = changes.too_large()
+        except ChangedRowsDiffer as error:
+            return Finding.failed(error.message, error.next_command, differ=True)
+        except (SchemasDiffer, NotFollowed) as error:
+            return Finding.failed(error.message, error.next_command)
+        except CutoverError as error:
+            return Finding.blind(error.message)
+        if left.why:
+            return Finding.not_yet(left.why)
+        told = f"; not yet compared, too large to be read with writes waiting: {', '.join(large)}" if large else ""
+        hint = f"{_command(self.source)} --record compares them, too" if large else ""
+        seen = f"{changes.compared} changed rows were compared since the validation, {left.rows} in the last look{told}"
+        return Finding(Verdict.PASS, seen, hint, {"compared": changes.compared, "warning": bool(large)})
+
+    def shell(self) -> str:
+        return f"{_command(self.source)} --changed   # {self.source.label} against {self.target.label}"
 
 
 @dataclass(frozen=True)
@@ -124,6 +221,12 @@ class SameRows(Check):
 
     def shell(self) -> str:
         return _command(self.source)
+
+
+def _state(source: Database) -> str:
+    kept = f"EXISTS ({SLOT.format(name=feed_slot(source))})"
+    return f"""SELECT CASE WHEN NOT {kept} THEN 'not validated'
+            WHEN EXISTS (SELECT FROM cutover.baseline) THEN 'validated' ELSE 'begun' END"""
 
 
 def _command(source: Database) -> str:

@@ -1,26 +1,42 @@
-"""Which keys were changed lately, decoded from a temporary replication slot of our own: no table has to be read for it."""
+"""Which keys were changed since a validation, decoded from a replication slot of our own: no table has to be read for it."""
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.core.errors import CutoverError
+from cutover.core.telling import say
 from cutover.postgres.comparable import Table
 from cutover.postgres.pgoutput import relation, tuples
 from cutover.postgres.replication import PUBLICATION
-from cutover.postgres.session import QueryFailed, Session
+from cutover.postgres.session import QueryFailed, Session, Sided
 from cutover.postgres.suspects import Key
 
-MAKE_SLOT = 3.0  # seconds; making a slot waits for every transaction that is open
-DECODE_TIMEOUT = 60.0
+MAKE_SLOT = 5.0  # seconds for one try; making a slot waits for every transaction that is open
+DECODE_TIMEOUT = 600.0  # seconds; one large transaction is decoded in one piece
+FETCHED = 10_000  # messages that are in our memory at a time
+TOUCHED_LIMIT = 100_000  # keys; of a table with more than this in one piece the whole is compared
 LONG = 200  # characters of a value by which rows are still looked up
 # Types whose values mean the same as text on both sides, and of which equal ones are found fast.
 LOOKED_UP = {"int2", "int4", "int8", "oid", "uuid", "text", "varchar", "date", "timestamp", "timestamptz", "numeric"}
 STANDBY_SNAPSHOT = 160000  # the first version with pg_log_standby_snapshot
+CANCELLED, IN_USE = "57014", "55006"  # query_canceled, object_in_use
+SLOT = "SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND wal_status IS DISTINCT FROM 'lost'"
+DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
+OLDEST = """SELECT format('pid %s of %s, open for %s s', pid, coalesce(usename, '?'), extract(epoch FROM now() - xact_start)::int)
+  FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1"""
 
 
-class NoFeed(CutoverError):
-    """No slot could be made; the message says why."""
+class NotFollowed(CutoverError):
+    """What changed since the recorded validation is not known any more, or never was."""
+
+
+def feed_slot(source: Sided) -> str:
+    """The slot of one database's changes; slots belong to a whole server, so it tells databases apart."""
+    database = f"{source.name.replace('-', '_')}_" if source.name else ""
+    return f"cut_{database}{source.side}_changes"
 
 
 @dataclass
@@ -38,6 +54,7 @@ class Changed:
         for table, columns in other.values.items():
             self.add_values(table, columns)
         self.whole |= other.whole
+        self.bound()
 
     def add_values(self, table: str, columns: Mapping[str, set[str | None]]) -> None:
         """Further rows' values; a column that some row cannot be looked up by is none of them any more."""
@@ -50,16 +67,58 @@ class Changed:
         if not known:
             self.whole.add(table)
 
+    def bound(self) -> None:
+        """A table of which too much changed to be named is compared as a whole."""
+        self.whole |= {table for table, keys in self.keys.items() if len(keys) > TOUCHED_LIMIT}
+        for table, columns in self.values.items():
+            if columns and max(map(len, columns.values())) > TOUCHED_LIMIT:
+                self.whole.add(table)
+        for table in self.whole:
+            self.keys.pop(table, None)
+            self.values.pop(table, None)
+
+    def forget(self, tables: Iterable[str]) -> None:
+        """These were compared as a whole."""
+        for table in tables:
+            self.keys.pop(table, None)
+            self.values.pop(table, None)
+            self.whole.discard(table)
+
     @property
     def count(self) -> int:
         return sum(len(keys) for keys in self.keys.values())
 
+    def saved(self) -> dict[str, Any]:
+        """For JSON; `loaded` reads it."""
+        return {
+            "keys": {table: sorted(keys) for table, keys in self.keys.items() if keys},
+            "values": {table: {name: list(found) for name, found in of.items()} for table, of in self.values.items()},
+            "whole": sorted(self.whole),
+        }
+
+    @classmethod
+    def loaded(cls, saved: Mapping[str, Any]) -> "Changed":
+        return cls(
+            {table: {tuple(key) for key in keys} for table, keys in saved.get("keys", {}).items()},
+            {table: {name: set(found) for name, found in of.items()} for table, of in saved.get("values", {}).items()},
+            set(saved.get("whole", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some of the changes in their order: `end` is the position behind them, `last` whether there were no more."""
+
+    changed: Changed
+    end: str
+    last: bool
+
 
 class ChangeFeed:
-    """The changes since it was opened; the slot is temporary, so it goes with the session however that ends."""
+    """The changes since its slot was made; a piece is read as often as one likes, until the slot is moved past it."""
 
     def __init__(self, session: Session, tables: Sequence[Table]) -> None:
-        """Raises NoFeed when no slot can be made within 3 s, or nothing is published."""
+        """Raises NotFollowed when there is no slot, or it has lost what it kept."""
         self._session = session
         self._leaves = {oid: table for table in tables for _, oid in table.at(session).leaves}
         self._looked_up = {
@@ -68,40 +127,54 @@ class ChangeFeed:
             if not table.key
         }
         self._relations: dict[int, list[str]] = {}
-        self._slot = f"cut_changes_{session.pid}"
+        self._slot = feed_slot(session)
         self._version = int(session.value("SHOW server_version_num"))
-        self._open()
-
-    def _open(self) -> None:
-        session = self._session
-        if not session.value("SELECT 1 FROM pg_publication WHERE pubname = %s", [PUBLICATION]):
-            raise NoFeed(f"{session.label} has no publication {PUBLICATION}")
-        session.run(f"SET statement_timeout = '{int(MAKE_SLOT * 1000)}ms'")
-        try:
-            session.run(
-                "SELECT pg_create_logical_replication_slot(%s, 'pgoutput', true)", [self._slot], timeout=MAKE_SLOT + 5
+        if not session.value(SLOT.format(name=self._slot)):
+            raise NotFollowed(
+                f"slot {self._slot} on {session.label} is gone: what changed since the validation is not known",
+                next_command='invoke validate --env "$CUTOVER_ENV" --record',
             )
-        except QueryFailed as error:
-            raise NoFeed(f"no replication slot for the changed keys: {error.message}") from error
-        finally:
-            session.run("RESET statement_timeout")
 
-    def advance(self) -> None:
-        """Lets the next `read` begin here and not where the slot was made; worth it outside the pause only."""
+    def shorten(self) -> None:
+        """Lets a later read begin here, once the slot was moved past this point; worth it outside the pause only."""
         if self._version >= STANDBY_SNAPSHOT:
             self._session.run("SELECT pg_log_standby_snapshot()")
 
-    def read(self, timeout: float = DECODE_TIMEOUT) -> Changed:
-        """What was committed since the last `read`, and flushed: every commit that a synchronous one has followed."""
+    def piece(self, most: int, timeout: float = DECODE_TIMEOUT) -> Piece:
+        """The next changes, in whole transactions: about `most` of them, or one large transaction."""
+        session, found, seen, end = self._session, Changed(), 0, "0/0"
+        now = str(session.value("SELECT pg_current_wal_flush_lsn()"))
+        session.run("BEGIN")  # a cursor keeps on the server what would not fit into our memory
+        try:
+            session.run(f"DECLARE cutover_feed NO SCROLL CURSOR FOR {self._peek('lsn::text, data', most)}")
+            while rows := session.rows(f"FETCH {FETCHED} FROM cutover_feed", timeout=timeout):
+                for end, message in rows:
+                    self._take(bytes(message), found)
+                found.bound()
+                seen += len(rows)
+        finally:
+            session.run("ROLLBACK")
+        last = seen < most
+        return Piece(found, max(now, end, key=_position) if last else end, last)
+
+    def rest(self, timeout: float) -> Changed:
+        """Everything up to now that was flushed, which is every commit that a synchronous one has followed."""
         found = Changed()
-        sql = "SELECT data FROM pg_logical_slot_get_binary_changes(%s, NULL, NULL, 'proto_version', '1', 'publication_names', %s)"
-        for (message,) in self._session.rows(sql, [self._slot, PUBLICATION], timeout=timeout):
+        for (message,) in self._session.rows(self._peek("data", None), timeout=timeout):
             self._take(bytes(message), found)
+        found.bound()
         return found
 
-    def close(self) -> None:
-        """Drops the slot, which would otherwise stay as long as the session."""
-        self._session.run("SELECT pg_drop_replication_slot(%s)", [self._slot])
+    def advance(self, position: str, timeout: float = DECODE_TIMEOUT) -> None:
+        """Moves the slot: what was before this position is not read again, and its WAL is given up."""
+        self._session.run("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", [self._slot, position], timeout=timeout)
+
+    def _peek(self, what: str, most: int | None) -> str:
+        limit = "NULL" if most is None else str(most)
+        return (
+            f"SELECT {what} FROM pg_logical_slot_peek_binary_changes('{self._slot}', NULL, {limit}, "
+            f"'proto_version', '1', 'publication_names', '{PUBLICATION}')"
+        )
 
     def _take(self, message: bytes, found: Changed) -> None:
         kind = message[:1]
@@ -111,7 +184,7 @@ class ChangeFeed:
         elif kind in (b"I", b"U", b"D"):
             (oid,) = struct.unpack_from("!I", message, 1)
             table = self._leaves.get(oid)
-            if table is None:
+            if table is None or table.name in found.whole:
                 return
             names = self._relations[oid]
             rows = {part: dict(zip(names, values, strict=True)) for part, values in tuples(message)}
@@ -134,6 +207,50 @@ class ChangeFeed:
             found.add_values(table.name, {name: {v} for name, v in short.items() if v is None or len(v) <= LONG})
 
 
+def follow(session: Session, deadline: Deadline) -> None:
+    """Makes the slot anew: from here on every change of this side is kept; waits for the transactions that are open.
+
+    Raises CutoverError when they do not end before the deadline.
+    """
+    drop(session, deadline)
+    session.run(f"SET statement_timeout = '{int(MAKE_SLOT * 1000)}ms'")
+    try:
+        while True:
+            try:
+                session.run(
+                    "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')",
+                    [feed_slot(session)],
+                    timeout=MAKE_SLOT + 5,
+                )
+                return
+            except QueryFailed as error:
+                if error.sqlstate != CANCELLED:
+                    raise
+                who = session.value(OLDEST) or "nobody any more"
+                if deadline.expired:
+                    raise NotFollowed(
+                        f"a slot is made when every open transaction has ended: {who}",
+                        next_command="end it, then `invoke resume`",
+                    ) from error
+                say(f"waits for the transactions that are open on {session.label}: {who}")
+    finally:
+        session.run("RESET statement_timeout")
+
+
+def drop(session: Session, deadline: Deadline) -> None:
+    """Drops the slot, which would keep WAL for ever; waits for a dead predecessor's session to leave it."""
+    backoff = Backoff(SystemClock(), first=0.05)
+    while True:
+        try:
+            session.run(DROP.format(name=feed_slot(session)))
+            return
+        except QueryFailed as error:
+            if error.sqlstate != IN_USE or deadline.expired:
+                raise
+        say(f"{feed_slot(session)} is still read by somebody")
+        backoff.pause(deadline)
+
+
 def _take_keys(table: Table, rows: Iterable[Mapping[str, str | None]], found: Changed) -> None:
     for values in rows:
         key = [values.get(name) for name in table.key]
@@ -142,3 +259,8 @@ def _take_keys(table: Table, rows: Iterable[Mapping[str, str | None]], found: Ch
             found.keys.setdefault(table.name, set()).add(parts)
         else:  # the old row came with other columns than the key
             found.whole.add(table.name)
+
+
+def _position(lsn: str) -> int:
+    high, low = lsn.split("/")
+    return int(high, 16) << 32 | int(low, 16)

@@ -9,7 +9,7 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.killpoint import reached
 from cutover.postgres import marker, sequences
-from cutover.postgres.changes import Changes, compare_changed
+from cutover.postgres.changes import Changes
 from cutover.postgres.clients import PAUSED, Clients
 from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
@@ -61,7 +61,7 @@ class Moving:
     source: str = "unknown"
     target: str = "unknown"
     timings: dict[str, float] = field(default_factory=dict)
-    changes: Changes = field(default_factory=lambda: Changes(None, ()))
+    changes: Changes | None = None
     directed: bool = False
     _tables: str = ""
     _way_back: ReverseSlot | None = None
@@ -99,7 +99,9 @@ class Moving:
         tables = fence.rows(f"SELECT name FROM {APP_TABLES} t ORDER BY 1")
         self._tables = ", ".join(f"ONLY {name}" for (name,) in tables)
         if self.move.fence.validate_changed:
-            self.changes = Changes.since_baseline(hands.look, hands.arrive, deadline)
+            self.changes = Changes.recorded_on(hands.look, hands.arrive)
+        if self.changes is not None:
+            self.changes.settle(deadline)  # what could not be is compared inside the fence
         self._way_back = reverse_slot(hands.look, hands.arrive)
         if self._way_back is not None:
             self._way_back.check()
@@ -129,7 +131,8 @@ class Moving:
             fence.run(f"LOCK TABLE {self._tables} IN SHARE ROW EXCLUSIVE MODE", timeout=limit + 1)
         # The locks stop DDL: what is not to be seen now did not happen before the fence.
         if self.move.refuses_ddl and (odd := unseen_ddl(self.hands.look, self.hands.arrive)):
-            raise SwitchRefused(f"DDL on {self.move.source.label} that nobody has settled: {'; '.join(odd[:5])}")
+            told = "; ".join(odd[:5])
+            raise SwitchRefused(f"DDL or large objects on {self.move.source.label} that nobody has settled: {told}")
         self._lap("lock")
         self.timings["ended_sessions"] = reaper.ended / 1000
 
@@ -140,8 +143,7 @@ class Moving:
         self._lap("catch_up")
 
     def compare(self) -> None:
-        differing = compare_changed(self.hands.look, self.hands.arrive, self.changes)
-        if differing:
+        if self.changes is not None and (differing := self.changes.differing()):
             raise SwitchRefused("rows changed since the last validation differ: " + "; ".join(differing[:5]))
         self._lap("validate")
 
@@ -255,7 +257,7 @@ class Moving:
             [
                 self.move.source.side,
                 json.dumps({name: round(s * 1000, 1) for name, s in self.timings.items()}),
-                self.changes.covered,
+                self.changes.covered if self.changes is not None else "nothing: no validation is recorded",
             ],
         )
 

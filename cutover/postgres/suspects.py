@@ -182,6 +182,8 @@ class Settled:
     unproven: list[Key] = field(default_factory=list)
     why: str = ""
     looks: int = 0
+    caught_up: bool = True
+    """Whether the target ever reached the position that it was asked for."""
 
 
 def recheck(
@@ -212,7 +214,7 @@ def recheck(
         try:
             looked, running = _look(table, open_keys, ours, theirs, marks, deadline.within(catch_up))
         except marker.NotCaughtUp as error:
-            settled.unproven, settled.why = open_keys, error.message
+            settled.unproven, settled.why, settled.caught_up = open_keys, error.message, False
             return settled
         still: dict[Key, tuple[Entry, Entry]] = {}
         open_keys = []

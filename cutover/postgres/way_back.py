@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cutover.core.step import Command, Step
+from cutover.postgres.baseline import ForgetBaseline
+from cutover.postgres.change_feed import feed_slot
 from cutover.postgres.direction import SLOT, direction
 from cutover.postgres.replication import FILTERS_ORIGINS, SUBSCRIBED, Unsubscribe, filters_origins, subscription_name
 from cutover.postgres.session import Database
@@ -57,6 +59,8 @@ if [ "$seen" = following ]; then seen=ready; fi
 echo "$seen")"""
 
 
+# Even one that has lost its WAL: it takes a place that the way back may need.
+KEPT = "SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}'"
 TOWARDS_GREEN, BOTH, TOWARDS_BLUE = "green follows", "both prepared", "blue follows"
 _SEEN = {
     ("following", "absent"): TOWARDS_GREEN,
@@ -73,9 +77,9 @@ _SEEN = {
 class Directions(Step[str]):
     """Keeps the direction ready that the next switch needs, and takes away the one that it has made useless.
 
-    With 16 or newer on both sides both directions follow all the time, which is each of these states at once: there is
-    nothing to do. With 15 on either side one follows and the other waits; after a switch the old one is dropped before the
-    new one is enabled, because together they would send every change in a circle.
+    With 16 or newer on both sides both directions follow all the time, which is each of these states at once. With 15 on either side one follows and the other waits; after a switch the old one is dropped before the
+    new one is enabled, because together they would send every change in a circle. After the switch nobody needs to know any
+    longer what blue changed since the validation, so that is not kept any more.
     """
 
     blue: Database
@@ -92,9 +96,12 @@ class Directions(Step[str]):
 
     def observe(self) -> str:
         with self.blue.open("state") as blue, self.green.open("state") as green:
+            kept = self.after == TOWARDS_BLUE and bool(blue.value(KEPT.format(name=feed_slot(blue))))
             if filters_origins(blue, green):
-                return self.after
+                return self.before if kept else self.after
             seen = direction(blue, green), direction(green, blue)
+        if kept and _SEEN.get(seen) == TOWARDS_BLUE:
+            return "turning"
         return _SEEN.get(seen, f"blue to green {seen[0]}, green to blue {seen[1]}")
 
     def commands(self, target: str) -> Sequence[Command]:
@@ -102,16 +109,24 @@ class Directions(Step[str]):
         if target == TOWARDS_GREEN:
             return (Turn(blue, green),)
         if target == TOWARDS_BLUE:
-            return (Turn(green, blue),)
+            return (Turn(green, blue), ForgetBaseline(blue))
         blue_for_green, green_for_blue = self.blue_for_green or blue, self.green_for_blue or green
         if TOWARDS_GREEN in (self.before, self.after):
             return (ReadyToSwitch(blue, green, blue_for_green, green_for_blue),)
         return (ReadyToSwitch(green, blue, green_for_blue, blue_for_green),)
 
     def check_shell(self) -> str:
-        known = "\n".join(f"  {there}/{home}) echo '{word}' ;;" for (there, home), word in _SEEN.items())
+        words = dict(_SEEN)
+        kept, at_once = "", f"echo '{self.after}'"
+        if self.after == TOWARDS_BLUE:
+            kept = f"kept=$({self.blue.ask(KEPT.format(name=feed_slot(self.blue)))}\n)\n"
+            at_once = f"""if [ "$kept" ]; then echo '{self.before}'; else echo '{self.after}'; fi"""
+            words = {state: word for state, word in _SEEN.items() if word != TOWARDS_BLUE}
+        known = "\n".join(f"  {there}/{home}) echo '{word}' ;;" for (there, home), word in words.items())
+        if kept:
+            known += f"""\n  absent/following) if [ "$kept" ]; then echo turning; else echo '{TOWARDS_BLUE}'; fi ;;"""
         return f"""(set -euo pipefail
-if {_at_once_shell(self.blue, self.green)}; then echo '{self.after}'; exit 0; fi
+{kept}if {_at_once_shell(self.blue, self.green)}; then {at_once}; exit 0; fi
 {_direction_shell(self.blue, self.green, "there")}
 {_direction_shell(self.green, self.blue, "home")}
 case $there/$home in

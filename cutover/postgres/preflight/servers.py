@@ -27,10 +27,11 @@ _BY = """CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname IN ('rds_superuser
     ELSE format('ALTER SYSTEM SET %s = %s; then %s', x.name, x.wanted,
                 CASE x.context WHEN 'postmaster' THEN 'restart the server' ELSE 'SELECT pg_reload_conf()' END) END"""
 
-# Our two directions need two slots, senders and workers at a time; the copy's table synchronisations need two more.
+# Our two directions need two slots, senders and workers at a time; the copy's table synchronisations need two more, and
+# the changes since the validation are read from one that has no sender.
 SETTINGS = f"""SELECT format('%s is %s, wanted %s%s', x.name, x.setting, x.least, x.wanted), {_BY}, x.severity FROM (
 SELECT s.name, s.setting, s.context, 'at least ' AS least, w.wanted::text, 'refuses' AS severity
-  FROM (VALUES ('max_replication_slots', 4 + (SELECT count(*) FROM pg_replication_slots WHERE slot_name !~ '^cut_')),
+  FROM (VALUES ('max_replication_slots', 5 + (SELECT count(*) FROM pg_replication_slots WHERE slot_name !~ '^cut_')),
                ('max_wal_senders', 4 + (SELECT count(*) FROM pg_stat_replication WHERE application_name !~ '^cut_')),
                ('max_logical_replication_workers', 4), ('max_worker_processes', 6),
                ('max_active_replication_origins', 4)) AS w(name, wanted)
