@@ -116,8 +116,12 @@ def settle_shell(database: Database, last: Note) -> str:
     return f'psql "${database.variable}" -c "{SETTLED.format(last.id)}"'
 
 
+# No event trigger sees one being made, and no publication takes it along.
+LARGE_OBJECTS = "SELECT format('%s large objects, which are never replicated', count(*)) FROM pg_largeobject_metadata HAVING count(*) > 0"
+
+
 def unseen_ddl(source: Session, target: Session) -> list[str]:
-    """What was done to the source's schema and not settled, for the transaction that holds its locks; empty when nothing.
+    """What was made on the source and the target does not have, for the transaction that holds its locks; empty when nothing.
 
     Whoever is just making a table is sent away: it could come to light after the fence, with rows and without a trigger.
     The locks stop every other DDL on the tables, so this look is proof. Where no event trigger notes, both sides'
@@ -127,7 +131,7 @@ def unseen_ddl(source: Session, target: Session) -> list[str]:
         if pid is None:
             return ["a prepared transaction makes a table"]
         source.run("SELECT pg_terminate_backend(%s, 1000)", [pid])
-    odd = [note.says for note in notes(source)]
+    odd = [note.says for note in notes(source)] + [told for (told,) in source.rows(LARGE_OBJECTS)]
     if odd or source.value(f"SELECT count(*) = 2 FROM pg_event_trigger WHERE {OUR_TRIGGERS} AND evtenabled = 'O'"):
         return odd
     ours, theirs = dict(source.rows(COLUMNS)), dict(target.rows(COLUMNS))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cutover.postgres.ddl_guard import MAKERS, NOTED_BY_HAND, OUR_TRIGGERS
+from cutover.postgres.ddl_guard import LARGE_OBJECTS, MAKERS, NOTED_BY_HAND, OUR_TRIGGERS
 from cutover.postgres.direction import ADVANCE
 from cutover.postgres.moving import Move
 from cutover.postgres.preflight.fingerprint import COLUMNS
@@ -149,13 +149,14 @@ FROM (@MAKERS@) makers"
   timeout 20 psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 <<'SQL'
 @NOTED@
 SQL
+  on "$FROM" "@LARGE_OBJECTS@"
   if [ "$(on "$FROM" "SELECT count(*) FROM pg_event_trigger WHERE @OUR_TRIGGERS@ AND evtenabled = 'O'")" != 2 ]; then
     diff <(columns "$FROM") <(columns "$TO") || true
   fi
 }
 """
 _REFUSE_DDL = """    odd=$(unseen_ddl)
-    [ -z "$odd" ] || { echo "DDL on the writing side that nobody has settled; nothing was switched: $odd" >&2; exit 1; }
+    [ -z "$odd" ] || { echo "DDL or large objects on the writing side that nobody has settled; nothing was switched: $odd" >&2; exit 1; }
 """
 
 _NO_POOL = "pause_clients() { :; }  # clients find the writable side by themselves\ndirect_clients() { :; }"
@@ -193,6 +194,7 @@ def script(moves: Sequence[Move]) -> str:
         "MAKERS": MAKERS,
         "NOTED": NOTED_BY_HAND,
         "OUR_TRIGGERS": OUR_TRIGGERS,
+        "LARGE_OBJECTS": LARGE_OBJECTS,
         "STATE": STATE,
         "FILTERS": FILTERS_ORIGINS,
         "OLD_SESSIONS": end_sessions_until("$1"),

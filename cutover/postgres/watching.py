@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
-from cutover.postgres.ddl_guard import GUARD_WORD, NOTED_BY_HAND, notes, settle_shell
+from cutover.postgres.ddl_guard import GUARD_WORD, LARGE_OBJECTS, NOTED_BY_HAND, notes, settle_shell
 from cutover.postgres.kit import MISSING
 from cutover.postgres.preflight import SameSchema
 from cutover.postgres.replication import PUBLICATION, PUBLISHED
@@ -23,7 +23,7 @@ NEW_TABLE = (
 
 @dataclass(frozen=True)
 class SchemaHolds(Check):
-    """DDL is not replicated: a column that exists on one side only stops the apply worker, or loses what is written to it.
+    """Neither DDL nor large objects are replicated: a column that exists on one side only stops the apply worker, or loses what is written to it.
 
     Watched from the moment the fence kit stands; what differs has to be made the same on both sides before going on.
     What the DDL guard has noted counts until somebody says that the other side has it too: a table that was dropped and
@@ -62,6 +62,11 @@ class SchemaHolds(Check):
                 f"somebody has switched off the event triggers that note DDL on {database.label}",
                 "compare both sides (`invoke preflight`), then repeat the runbook's commands of ddl-guard-*",
             )
+        if large := session.value(LARGE_OBJECTS):
+            return Finding.failed(
+                f"{database.label} has {large}",
+                "turn them to bytea columns, or take them away (lo_unlink); then `invoke resume`",
+            )
         noted = notes(session)
         if not noted:
             return None
@@ -80,7 +85,11 @@ class SchemaHolds(Check):
         return unfenced or (["a table that is not published"] if session.value(PUBLISHED) == "incomplete" else [])
 
     def shell(self) -> str:
-        noted = [database.ask(NOTED_BY_HAND, "| (! grep .)") for database in (self.blue, self.green)]
+        noted = [
+            database.ask(question, "| (! grep .)")
+            for database in (self.blue, self.green)
+            for question in (NOTED_BY_HAND, LARGE_OBJECTS)
+        ]
         unfenced = self.blue.ask(MISSING, "| (! grep .)")
         return "\n".join([f"(set -e\n{SameSchema(self.blue, self.green).shell()}", unfenced, *noted, ")"])
 

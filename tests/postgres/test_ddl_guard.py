@@ -14,6 +14,7 @@ from psycopg import conninfo
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
+from cutover.plans.checks import AllOf
 from cutover.postgres.ddl_guard import TRIGGERS, DdlGuard, notes, settle_shell, unseen_ddl
 from cutover.postgres.moving import SwitchRefused
 from cutover.postgres.pair import DatabasePair
@@ -308,7 +309,7 @@ def test_the_switch_looks_once_more_and_the_way_back_does_not(follows: Pair) -> 
     pair = DatabasePair(follows.blue, follows.green, PLAIN)
     make, clear = "CREATE INDEX one_more ON things (t)", "DROP INDEX one_more"
     by_shop(follows, make)
-    with pytest.raises(SwitchRefused, match="DDL on left that nobody has settled: CREATE INDEX"):
+    with pytest.raises(SwitchRefused, match="DDL or large objects on left that nobody has settled: CREATE INDEX"):
         Switch((pair.towards_green(),)).run(Deadline.after(20.0))
     assert read_sides(follows.blue, follows.green) == BEFORE
     by_shop(follows, clear)
@@ -328,6 +329,37 @@ def printed(pair: Pair) -> str:
 
 
 @pytest.mark.parametrize("how", ["noted by event triggers", "seen by polling"])
+def test_large_objects_are_never_left_behind(follows: Pair, how: str) -> None:
+    """No event trigger tells of one, and no publication takes it along; preflight has seen none."""
+    if how == "seen by polling":
+        for name in TRIGGERS:
+            follows.sql("blue", f"ALTER EVENT TRIGGER {name} DISABLE")
+    told = "1 large objects, which are never replicated"
+    pair, holds = DatabasePair(follows.blue, follows.green, PLAIN), SchemaHolds(follows.blue, follows.green)
+    follows.sql("blue", "SELECT lo_create(4711)")
+    try:
+        with pytest.raises(SwitchRefused, match=told):
+            Switch((pair.towards_green(),)).run(Deadline.after(20.0))
+        assert f"nothing was switched: {told}" in printed(follows)
+        assert read_sides(follows.blue, follows.green) == BEFORE
+        if how == "noted by event triggers":
+            found = holds.look()
+            assert found.verdict is Verdict.FAIL and found.seen == f"left has {told}"
+            for check in (holds, AllOf((("schema", holds),))):
+                assert "ended 1" in paste(follows, f"set +e\n{check.shell()}\necho ended $?")
+    finally:
+        follows.sql("blue", "SELECT lo_unlink(4711)")
+    Switch((pair.towards_green(),)).run(Deadline.after(20.0))
+    follows.sql("green", "SELECT lo_create(4711)")
+    try:
+        if how == "noted by event triggers":
+            assert holds.look().seen == f"right has {told}"
+        Switch((pair.towards_blue(),)).run(Deadline.after(20.0))  # the way back is never refused for it
+    finally:
+        follows.sql("green", "SELECT lo_unlink(4711)")
+
+
+@pytest.mark.parametrize("how", ["noted by event triggers", "seen by polling"])
 def test_the_printed_switch_looks_as_well(follows: Pair, how: str) -> None:
     if how == "seen by polling":
         for name in TRIGGERS:
@@ -335,7 +367,7 @@ def test_the_printed_switch_looks_as_well(follows: Pair, how: str) -> None:
     by_shop(follows, "ALTER TABLE things ADD COLUMN more int")
     try:
         told = printed(follows)
-        assert "DDL on the writing side that nobody has settled; nothing was switched: " in told
+        assert "DDL or large objects on the writing side that nobody has settled; nothing was switched: " in told
         noted = "ALTER TABLE of table public.things by shop (shop 2)"
         assert (noted in told) if how == "noted by event triggers" else ("> things|" in told.replace("public.", "")), (
             told
