@@ -4,7 +4,15 @@ from cutover.core.gate import Guard, Policy
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.share import Share
 from cutover.plans.client_route import client_routes
-from cutover.plans.databases import directions, finished, fits_the_window, replicated, rollback_ready
+from cutover.plans.databases import (
+    changes_compared,
+    directions,
+    finished,
+    fits_the_window,
+    replicated,
+    rollback_ready,
+    writes_refused,
+)
 from cutover.plans.means import Means
 from cutover.plans.parts import Parts
 from cutover.postgres.invariants import OneWriter
@@ -59,6 +67,7 @@ def prepare(means: Means, part: Parts) -> Phase:
             *part.green_tested(),
             *part.ttl_waited_out(),
             *(item for route in clients for item in (*route.ttl_waited_out(), *route.led_to_blue())),
+            changes_compared(means),
         ),
     )
 
@@ -75,11 +84,14 @@ def window(means: Means, part: Parts) -> Phase:
         supervised=True,
         items=(
             *(directions(pair, "way-back-prepared", TOWARDS_GREEN, BOTH) for pair in pairs),
+            writes_refused(means, "green"),
+            changes_compared(means, "last-changes-compared", environment.window.budget / 2),
             fits_the_window(means),
             *part.maintenance(on=True),
             Switchover.of(*pairs, name="switchover", token=means.token),
             *(part.traffic(Share.of(0), Share.of(100)) if immediate else ()),
             *(directions(pair, "way-back-follows", BOTH, TOWARDS_BLUE) for pair in pairs),
+            writes_refused(means, "blue"),
             rollback_ready(means),
             *(item for route in client_routes(means) for item in route.drained()),
             *part.probe_write(serving="green" if immediate else "blue"),

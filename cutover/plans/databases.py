@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
 from cutover.environment import Database
-from cutover.plans.checks import AllOf, WayBackWarm
+from cutover.plans.checks import AllOf
 from cutover.plans.copying import rows_copied, schema_kept, tables_made
 from cutover.plans.means import Means
-from cutover.postgres.baseline import SameRows, Validated
+from cutover.postgres.baseline import ChangesCompared, SameRows, Validated
 from cutover.postgres.ddl_guard import DdlGuard
-from cutover.postgres.invariants import FitsTheWindow, Follows
+from cutover.postgres.fence_proof import WritesRefused
+from cutover.postgres.invariants import FitsTheWindow, Follows, WayBackWarm
 from cutover.postgres.kit import FenceKit
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.readiness import Analyzed, ViewsRefreshed
@@ -54,6 +55,13 @@ def directions(pair: DatabasePair, name: str, before: str, after: str) -> Direct
     )
 
 
+def changes_compared(means: Means, name: str = "changes-compared", deadline: float = 0.0) -> Gate:
+    """Hours may have passed since the validation: what was written meanwhile is compared before the window opens."""
+    checks: list[tuple[str, Check]] = [(pair.name, ChangesCompared(pair.blue, pair.green)) for pair in means.pairs]
+    longest = max(means.words(pair).copy_timeout for pair in means.pairs)
+    return Gate(name=name, check=all_of(checks), deadline=deadline or longest)
+
+
 def fits_the_window(means: Means) -> Gate:
     """The window is opened only when catching up is sure to fit, for every database at the same time."""
     checks: list[tuple[str, Check]] = []
@@ -64,6 +72,14 @@ def fits_the_window(means: Means) -> Gate:
     return Gate(name="fits-the-window", check=all_of(checks), deadline=means.environment.window.budget / 2)
 
 
+def writes_refused(means: Means, side: str) -> Gate:
+    """The fence is tried: on green before the window and after the way back, on blue after the switch."""
+    databases = [(pair.name, pair.green if side == "green" else pair.blue) for pair in means.pairs]
+    check = all_of([(name, WritesRefused(database)) for name, database in databases])
+    back, on_fail = (check, Policy.STOP) if side == "green" else (None, Policy.HOLD)
+    return Gate(name=f"{side}-refuses-writes", check=check, deadline=15.0, on_rollback=back, on_fail=on_fail)
+
+
 def rollback_ready(means: Means) -> Gate:
     """What is written on green arrives on blue."""
     checks: list[tuple[str, Check]] = [(pair.name, Follows(pair.green, pair.blue)) for pair in means.pairs]
@@ -72,7 +88,10 @@ def rollback_ready(means: Means) -> Gate:
 
 def ways_back(means: Means) -> list[tuple[str, Check]]:
     """Whether blue follows green still, for each database."""
-    return [(pair.named("way back"), WayBackWarm(pair.blue, pair.green)) for pair in means.pairs]
+    return [
+        (pair.named("way back"), WayBackWarm(pair.blue, pair.green, means.words(pair).lag_limit_bytes))
+        for pair in means.pairs
+    ]
 
 
 def all_of(checks: list[tuple[str, Check]]) -> Check:

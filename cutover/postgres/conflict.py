@@ -68,9 +68,14 @@ def conflict(source: Session, target: Session) -> Conflict | None:
     return None
 
 
+def failed_tries(target: Session, name: str) -> int:
+    """How often the apply worker of a subscription has failed; 0 where the server does not count that (14)."""
+    return int(target.value(ERRORS, [name]) or 0) if target.value(COUNTS) else 0
+
+
 def _told(source: Session, target: Session, name: str) -> Conflict | None:
     applied = int(target.value(APPLIED, [name]) or 0)
-    errors = target.value(ERRORS, [name]) if target.value(COUNTS) else None
+    errors = failed_tries(target, name)
     found = _first(source, target, name, applied)
     if found and errors:
         return found._replace(seen=f"{found.seen} ({errors} failed tries so far)")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
-from cutover.postgres.conflict import conflict
+from cutover.postgres.conflict import conflict, failed_tries
 from cutover.postgres.direction import WayBackNotReady, reverse_slot
 from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
 from cutover.postgres.pair import DatabasePair
@@ -92,7 +92,7 @@ class FitsTheWindow(Check):
         trouble = replication_trouble(target, name)
         if trouble:
             return _troubled(source, target, name, trouble)
-        lag = source.value(self._lag_question())
+        lag = source.value(_lag_question(name))
         if lag is None:
             return Finding.not_yet(f"{name} is not connected to {source.label}")
         if lag > self.lag_limit_bytes:
@@ -125,17 +125,10 @@ class FitsTheWindow(Check):
             marker_seconds=slowest,
         )
 
-    def _lag_question(self) -> str:
-        name = subscription_name(self.source, self.target)
-        return (
-            "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)::bigint "
-            f"FROM pg_stat_replication WHERE application_name = '{name}'"
-        )
-
     def shell(self) -> str:
         limit, busy = self.lag_limit_bytes, BUSY % self.longest_transaction
         return f"""(set -euo pipefail
-lag=$({self.source.ask(self._lag_question())})
+lag=$({self.source.ask(_lag_question(subscription_name(self.source, self.target)))})
 echo "${{lag:-nobody follows, ?}} bytes behind, at most {limit}"
 [ "$lag" -le {limit} ]
 # Nothing may be printed from here on: what is, would make the window wait.
@@ -173,6 +166,53 @@ class Follows(Check):
 
     def shell(self) -> str:
         return marker_shell(self.source, self.target)
+
+
+@dataclass(frozen=True)
+class WayBackWarm(Check):
+    """The way back stays possible only while blue follows green; seen without writing anything.
+
+    How far blue is behind is told, and does not fail: a rollback waits for it before anybody else has to. The row or column
+    that stops it is named.
+    """
+
+    blue: Database
+    green: Database
+    lag_limit_bytes: int
+    """What is told as a warning: going back takes longer then."""
+
+    def look(self) -> Finding:
+        name = subscription_name(self.green, self.blue)
+        try:
+            with self.green.open("warm") as green, self.blue.open("warm") as blue:
+                trouble = replication_trouble(blue, name)
+                if trouble:
+                    return _troubled(green, blue, name, trouble)
+                lag = green.value(_lag_question(name))
+                if lag is None:
+                    return _troubled(green, blue, name, f"not connected to {green.label}")
+                errors = failed_tries(blue, name)
+        except CutoverError as error:
+            return Finding.blind(error.message)
+        far = lag > self.lag_limit_bytes
+        told = f", {errors} failed tries so far" if errors else ""
+        seen = f"{blue.label} follows {green.label}, {lag / 1e6:.1f} MB behind{told}; the way back is warm"
+        return Finding.passed(seen, lag_bytes=int(lag), failed_tries=errors, warning=bool(far))
+
+    def shell(self) -> str:
+        name = subscription_name(self.green, self.blue)
+        return f"""(set -euo pipefail
+{following_shell(self.blue, name)}
+lag=$({self.green.ask(_lag_question(name))})
+echo "${{lag:-nobody follows, ?}} bytes behind"
+[ -n "$lag" ])"""
+
+
+def _lag_question(name: str) -> str:
+    return (
+        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)::bigint "
+        f"FROM pg_stat_replication WHERE application_name = '{name}'"
+    )
 
 
 def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:

@@ -50,6 +50,8 @@ SIDES = [
     Case("not-carried-blue", "blue", "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w; "
          "CREATE FOREIGN TABLE app.far (a int) SERVER far", "foreign table app.far", "warns",
          "DROP FOREIGN DATA WRAPPER w CASCADE"),
+    Case("replica-roles-green", "green", "CREATE ROLE loader; ALTER ROLE loader SET session_replication_role = replica",
+         "role loader begins in replica mode", after="DROP ROLE loader"),
     Case("views-blue", "blue", "CREATE MATERIALIZED VIEW app.seen AS SELECT 1", "app.seen", "informs",
          "DROP MATERIALIZED VIEW app.seen"),
     Case("sequences-blue", "blue", "CREATE SEQUENCE app.small AS int MAXVALUE 100; SELECT setval('app.small', 90)",

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
-from moves import forward, kits, publications, reverse, take, until
-from pairs import Pair
+from moves import forward, kits, planted, publications, reverse, take, until
+from pairs import Pair, paste
 
 from cutover.core.clock import Deadline
 from cutover.core.gate import Verdict
+from cutover.plans.checks import together
+from cutover.postgres.invariants import WayBackWarm
 from cutover.postgres.session import Database
 from cutover.postgres.watching import SchemaHolds, WalKept
 
@@ -81,7 +84,57 @@ def test_kept_wal_beyond_the_limit(follows: Pair) -> None:
         follows.sql("blue", "DELETE FROM things WHERE id > 50")
 
 
+@pytest.fixture
+def warm(follows: Pair) -> WayBackWarm:
+    """As after the switch, with the sides' names exchanged: right follows left, which serves."""
+    return WayBackWarm(follows.green, follows.blue, 1_000_000)
+
+
+def test_a_warm_way_back_tells_how_far_it_is_behind(follows: Pair, warm: WayBackWarm) -> None:
+    until(lambda: warm.look().verdict is Verdict.PASS, 20.0, "the way back")
+    assert "right follows left, 0.0 MB behind; the way back is warm" in warm.look().seen
+    assert warm.look().data["warning"] is False and warm.look().data["failed_tries"] == 0
+    said = paste(follows, warm.shell())
+    assert "following" in said and "bytes behind" in said
+    with psycopg.connect(follows.dsns["green"]) as holder:
+        holder.execute("LOCK TABLE things IN EXCLUSIVE MODE")  # nothing is applied any more
+        follows.sql("blue", "INSERT INTO things (t) SELECT repeat('x', 500) FROM generate_series(1, 4000)")
+        until(lambda: warm.look().data.get("warning") is True, 20.0, "a lag that is told")
+        found = warm.look()
+        assert found.verdict is Verdict.PASS and found.data["lag_bytes"] > 1_000_000
+        assert "1 checks passed; way back: right follows left, " in together([("way back", found)]).seen
+        holder.rollback()
+    follows.sql("blue", "DELETE FROM things WHERE id > 50")
+    until(lambda: warm.look().data.get("warning") is False, 20.0, "the lag's end")
+
+
+def test_what_stops_the_way_back_is_named_and_mended(follows: Pair, warm: WayBackWarm) -> None:
+    with planted(
+        follows.green, "INSERT INTO public.things VALUES (-7, 'in the way')", "DELETE FROM public.things WHERE id = -7"
+    ):
+        follows.sql("blue", "INSERT INTO things VALUES (-7, 'of the other side')")
+        until(lambda: "id = '-7'" in warm.look().seen, 30.0, "the conflict")
+        found = warm.look()
+        assert found.verdict is Verdict.INSUFFICIENT
+        until(lambda: "failed tries so far" in warm.look().seen, 30.0, "a count of its tries")
+        assert paste(follows, f"set +e\n{warm.shell()}\necho ended $?").endswith("ended 1\n")
+    until(lambda: warm.look().verdict is Verdict.PASS, 30.0, "the way back")
+    assert warm.look().data["failed_tries"] > 0 and "failed tries so far; the way back is warm" in warm.look().seen
+    follows.sql("blue", "DELETE FROM things WHERE id = -7")
+
+
+def test_a_way_back_that_nobody_reads_is_not_warm(follows: Pair, warm: WayBackWarm) -> None:
+    name = "cut_left_right"
+    follows.sql("green", f"ALTER SUBSCRIPTION {name} DISABLE")
+    assert warm.look().verdict is Verdict.INSUFFICIENT and f"{name} on right: disabled" in warm.look().seen
+    follows.sql("green", f"ALTER SUBSCRIPTION {name} ENABLE")
+    until(lambda: warm.look().verdict is Verdict.PASS, 20.0, "the way back")
+    missing = WayBackWarm(replace(warm.blue, side="nobody"), warm.green, 0).look()
+    assert missing.verdict is Verdict.INSUFFICIENT and "does not exist" in missing.seen
+
+
 def test_a_server_that_does_not_answer_is_blind() -> None:
     nowhere = Database("blue", "X", lambda: "host=127.0.0.1 port=1 connect_timeout=2")
     assert WalKept(nowhere, PLENTY).look().verdict is Verdict.BLIND
     assert SchemaHolds(nowhere, nowhere).look().verdict is Verdict.BLIND
+    assert WayBackWarm(nowhere, nowhere, 0).look().verdict is Verdict.BLIND

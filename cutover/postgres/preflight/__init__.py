@@ -7,6 +7,7 @@ against each other. All questions of one preflight share a session per side, and
 from collections.abc import Iterator, Sequence
 
 from cutover.postgres.emptying import FILLED_BY_OTHERS
+from cutover.postgres.fence_proof import REPLICA
 from cutover.postgres.preflight import activity, effects, roles, servers, tables
 from cutover.postgres.preflight.fingerprint import SameSchema
 from cutover.postgres.preflight.jobs import JOBS, Jobs
@@ -204,6 +205,7 @@ def _rights(database: Database) -> Iterator[Named]:
             newer=((150000, roles.FENCE_15),),
         ),
     )
+    yield "replica-roles", SideQuestion(database, "sessions that no fence stops", REPLICA, "none")
 
 
 def _of_blue(blue: Database) -> list[Named]:
