@@ -10,7 +10,7 @@ from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed
 from cutover.postgres.comparable import Table, same_tables
 from cutover.postgres.session import Session
 from cutover.postgres.suspects import Key, entries, recheck
-from cutover.postgres.whole_tables import by_value, on_both, whole
+from cutover.postgres.whole_tables import by_value, on_both, recheck_values, whole
 
 PIECE = 20_000  # changes that are compared at a time
 CATCH_UP = 30.0
@@ -59,8 +59,13 @@ class Changes:
     """Tables that changed and were too large to be read inside the fence."""
 
     @classmethod
-    def recorded_on(cls, source: Session, target: Session, *, large: int = LARGE) -> "Changes | None":
+    def recorded_on(
+        cls, source: Session, target: Session, decoder: Session | None = None, *, large: int = LARGE
+    ) -> "Changes | None":
         """The changes since the validation that is recorded on the source, None without one.
+
+        A `decoder`, another session on the source, keeps the others quick: decoding changes makes a session forget what it
+        knew of the catalog.
 
         Raises NotFollowed when they are not known any more, SchemasDiffer when the sides cannot be compared.
         """
@@ -74,7 +79,7 @@ class Changes:
             source,
             target,
             tables,
-            ChangeFeed(source, tables),
+            ChangeFeed(decoder or source, tables),
             Changed.loaded(pending),
             f"{rows} rows of {count} tables from {at} on",
             compared,
@@ -98,7 +103,7 @@ class Changes:
         position was compared, or is `pending`.
         """
         before = None
-        for _ in range(DRAINS):
+        for number in range(DRAINS):
             self.feed.shorten()
             while True:
                 piece = self.feed.piece(PIECE, _left(deadline))
@@ -108,9 +113,13 @@ class Changes:
                 self.feed.advance(piece.end, _left(deadline))
                 if piece.last or deadline.expired:
                     break
+            self._settle_values(deadline)
             if not piece.last:
                 return Left(count, f"{self.compared} changed rows were compared, and there are more")
-            if count <= LAST_MOMENTS or deadline.expired or (before is not None and count >= before):
+            # Twice at least: a later read begins where the oldest transaction that was open at the last snapshot found the
+            # one before, and decoding that far back would keep the writes waiting.
+            few = count <= LAST_MOMENTS or (before is not None and count >= before)
+            if deadline.expired or (few and number > 0):
                 break
             before = count
         return Left(count)
@@ -153,8 +162,7 @@ class Changes:
                     differing += whole(self.source, self.target, table)
             elif columns := changed.values.get(table.name):
                 if self._reads(table, SEARCHED):
-                    name, values = max(columns.items(), key=lambda column: len(column[1]))
-                    differing += by_value(self.source, self.target, table, name, values)
+                    differing += by_value(self.source, self.target, table, *_telling(columns))
             elif keys := keyed.get(table.name):
                 a, b = ours[table.name], theirs[table.name]
                 differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
@@ -168,10 +176,7 @@ class Changes:
             settled = recheck(table, sorted(keys), self.source, self.target, self.source, CATCH_UP, deadline)
             if settled.real:
                 told = _named(table, sorted(settled.real))
-                raise ChangedRowsDiffer(
-                    "rows changed since the last validation differ: " + "; ".join(told[:5]),
-                    next_command='invoke validate --env "$CUTOVER_ENV": it names rows and columns',
-                )
+                raise _differ("; ".join(told[:5]))
             if len(settled.unproven) > LAST_MOMENTS or not settled.caught_up:
                 return f"{table.name}: {len(settled.unproven)} changed rows could not be compared ({settled.why})"
             if settled.unproven:  # they are compared once more when nothing is written any longer
@@ -180,6 +185,20 @@ class Changes:
         self.pending.add(Changed(values=changed.values, whole=changed.whole))
         self._keep(changed.count)
         return ""
+
+    def _settle_values(self, deadline: Deadline) -> None:
+        """The rows that changed in tables without a key, where these are not too large to be searched."""
+        for table in self.tables:
+            columns = self.pending.values.get(table.name)
+            if not columns or not self._fits(table, SEARCHED) or deadline.expired:
+                continue
+            name, values = _telling(columns)
+            settled = recheck_values(table, name, values, self.source, self.target, CATCH_UP, deadline)
+            if settled.real:
+                raise _differ(f"{table.name}: a row without key")
+            if settled.caught_up and not settled.unproven:
+                self.pending.forget([table.name])
+                self._keep(0)
 
     def _keep(self, compared: int) -> None:
         self.compared += compared
@@ -202,8 +221,20 @@ class Changes:
         return 1 if table.name in self.pending.whole else SEARCHED
 
 
+def _differ(told: str) -> ChangedRowsDiffer:
+    return ChangedRowsDiffer(
+        f"rows changed since the last validation differ: {told}",
+        next_command='invoke validate --env "$CUTOVER_ENV": it names rows and columns',
+    )
+
+
 def _named(table: Table, keys: Iterable[Key]) -> list[str]:
     return [f"{table.name} {', '.join(key)}" if table.key else f"{table.name}: a row without key" for key in keys]
+
+
+def _telling(columns: Mapping[str, set[str | None]]) -> tuple[str, set[str | None]]:
+    """The column by which the fewest rows are found that did not change, and the values there."""
+    return max(columns.items(), key=lambda column: len(column[1]))
 
 
 def _left(deadline: Deadline) -> float:

@@ -20,6 +20,7 @@ class Hands:
         self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
         # These two compare rows, and the text of a value must not depend on either side's own settings.
         self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
+        self.decode = hand(source, "decode")
         # Not those that look: decoding changes makes a session forget what it knew of the catalog.
         with ThreadPoolExecutor() as pool:
             for learnt in [pool.submit(know, session) for session in (self.fence, self.open)]:
@@ -27,5 +28,5 @@ class Hands:
 
     def hurry(self, seconds: float) -> None:
         """From now on writes wait for every answer: none of them may take longer than this."""
-        for session in (self.fence, self.reap_source, self.open, self.reap_target, self.look, self.arrive):
+        for session in (self.fence, self.reap_source, self.open, self.reap_target, self.look, self.arrive, self.decode):
             session.patience = min(session.patience, seconds)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
@@ -64,6 +65,7 @@ class Moving:
     changes: Changes | None = None
     directed: bool = False
     _tables: str = ""
+    _unlocked: bool = False
     _way_back: ReverseSlot | None = None
     _last: float = field(default_factory=time.monotonic)
 
@@ -99,7 +101,7 @@ class Moving:
         tables = fence.rows(f"SELECT name FROM {APP_TABLES} t ORDER BY 1")
         self._tables = ", ".join(f"ONLY {name}" for (name,) in tables)
         if self.move.fence.validate_changed:
-            self.changes = Changes.recorded_on(hands.look, hands.arrive)
+            self.changes = Changes.recorded_on(hands.look, hands.arrive, hands.decode)
         if self.changes is not None:
             self.changes.settle(deadline)  # what could not be is compared inside the fence
         self._way_back = reverse_slot(hands.look, hands.arrive)
@@ -126,6 +128,7 @@ class Moving:
         fence.run(f"SET LOCAL lock_timeout = '{int(limit * 1000)}ms'")
         fence.run(PATIENT_WITH_DEADLOCKS)
         _check_token(fence, self.token)
+        reached("switch: begun")
         self._last = time.monotonic()
         with Reaper(self.hands.reap_source, fence.pid) as reaper:
             fence.run(f"LOCK TABLE {self._tables} IN SHARE ROW EXCLUSIVE MODE", timeout=limit + 1)
@@ -159,16 +162,24 @@ class Moving:
             self._lap("way_back")
 
     def shut(self) -> None:
-        """The fence on every table, in the open transaction, and a last look at both sides."""
+        """The fence on every table of the source, and off every table of the target, both in transactions that stay open.
+
+        A target that cannot be opened is then known before the commit point, and not when nobody may write any longer.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            unlocking = pool.submit(self._take_off)
+            self._put_on()
+            unlocking.result()
+
+    def _put_on(self) -> None:
         fence = self.hands.fence
         _set_triggers(fence, "ENABLE")
+        reached("switch: triggers on")
         name = fence.value("SELECT format('%I', current_database())")
         fence.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         seen = side_state(fence)
         if seen.state != "fenced":
             raise SwitchRefused(f"tables without the fence: {', '.join(seen.odd)} (made after the kit?)")
-        # A target that died since then could not be opened, and the writes would wait for it.
-        self.hands.open.value("SELECT 1")
 
     def commit(self) -> None:
         try:
@@ -180,8 +191,9 @@ class Moving:
         self._lap("commit")
 
     def give_up(self) -> None:
-        """Ends the fence transaction: the source accepts writes again."""
+        """Ends both transactions: the source accepts writes again, and the target none."""
         self.hands.fence.close()
+        self.stay_shut()
 
     def let_go(self) -> None:
         """Clients that were paused for nothing go on at the source; a dead predecessor may have directed them elsewhere."""
@@ -194,8 +206,12 @@ class Moving:
     # --- from the commit point on --------------------------------------------------------------------------------
 
     def unlock(self) -> None:
-        """The target's fence off, in a transaction that is still open."""
-        self._last = time.monotonic()
+        """The target's fence off, in a transaction that is still open; done already when we have fenced the source."""
+        if not self._unlocked:
+            self._last = time.monotonic()
+            self._take_off()
+
+    def _take_off(self) -> None:
         session, fence = self.hands.open, self.move.fence
         # Whoever takes over from us must not wait for a transaction of ours that stands still.
         session.run(f"SET idle_in_transaction_session_timeout = '{int(fence.dead_man * 1000)}ms'")
@@ -209,6 +225,8 @@ class Moving:
         # RESET, not "= off": that would outlive us and override the server's own value.
         name = session.value("SELECT format('%I', current_database())")
         session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        self._unlocked = True
+        reached("switch: triggers off")
 
     def open(self) -> None:
         self.hands.open.run("COMMIT")

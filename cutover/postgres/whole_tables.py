@@ -1,37 +1,67 @@
 """Tables that no key divides, compared in one read of each side, both sides at once."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from cutover.core.clock import Deadline
 from cutover.postgres.comparable import PARAM, Table, with_params
 from cutover.postgres.session import Session
+from cutover.postgres.snapshot import SLICE_TIMEOUT
+from cutover.postgres.suspects import Entry, Key, Settled, recheck
 
 T = TypeVar("T")
 
 
 def by_value(source: Session, target: Session, table: Table, name: str, values: Collection[str | None]) -> list[str]:
-    """Compares the rows of a table without key that have one of the changed rows' values in the column `name`.
+    """Compares the rows of a table without key that have one of the changed rows' values in the column `name`."""
 
-    Each side is read once, but only rows with such a value are hashed: that is what reading all of it would cost.
-    """
-    known = [value for value in values if value is not None]
-
-    def counts(session: Session) -> dict[str, int]:
-        heap = table.at(session)
-        column = next(column for column in heap.columns if column.name == name)
-        null = f" OR {column.quoted} IS NULL" if None in values else ""
-        sql = (
-            f"SELECT ({heap.hash})::text, count(*) FROM {heap.rows} "
-            # Not = ANY(array): a timestamp is read by a function that is not immutable, for every row anew.
-            f"WHERE {column.quoted} IN (SELECT cutover_v::{column.declared} FROM unnest({PARAM}::text[]) AS u(cutover_v))"
-            f"{null} GROUP BY 1"
-        )
-        return dict(session.rows(with_params(sql), [known]))
+    def counts(session: Session) -> dict[Key, str | None]:
+        found = having(session, table, name, values, timeout=session.patience)
+        return {key: entry.hash for key, entry in found.items()}
 
     ours, theirs = on_both(counts, source, target)
     return [] if ours == theirs else [f"{table.name}: a row without key"]
+
+
+def recheck_values(
+    table: Table,
+    name: str,
+    values: Collection[str | None],
+    source: Session,
+    target: Session,
+    catch_up: float,
+    deadline: Deadline,
+) -> Settled:
+    """The same while writes go on: what is in flight settles, as in `recheck`."""
+
+    def ask(session: Session, keys: Sequence[Key]) -> Mapping[Key, Entry]:
+        return having(session, table, name, values, timeout=SLICE_TIMEOUT)
+
+    ours, theirs = on_both(partial(ask, keys=()), source, target)
+    return recheck(table, sorted(ours.keys() | theirs.keys()), source, target, source, catch_up, deadline, ask)
+
+
+def having(
+    session: Session, table: Table, name: str, values: Collection[str | None], *, timeout: float
+) -> dict[Key, Entry]:
+    """How often each row is there that has one of these values, by its hash.
+
+    The table is read once, but only rows with such a value are hashed: that is what reading all of it would cost.
+    """
+    heap = table.at(session)
+    column = next(column for column in heap.columns if column.name == name)
+    null = f" OR {column.quoted} IS NULL" if None in values else ""
+    sql = (
+        f"SELECT ({heap.hash})::text, count(*)::text, sum(xmin::text::bigint)::text FROM {heap.rows} "
+        # Not = ANY(array): a timestamp is read by a function that is not immutable, for every row anew.
+        f"WHERE {column.quoted} IN (SELECT cutover_v::{column.declared} FROM unnest({PARAM}::text[]) AS u(cutover_v))"
+        f"{null} GROUP BY 1"
+    )
+    known = [value for value in values if value is not None]
+    found = session.rows(with_params(sql), [known], timeout=timeout)
+    return {(value,): Entry(count, written) for value, count, written in found}
 
 
 def whole(source: Session, target: Session, table: Table) -> list[str]:

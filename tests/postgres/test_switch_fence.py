@@ -27,6 +27,10 @@ from cutover.postgres.switch import Switch
 INSERT = "INSERT INTO public.queue VALUES (-1, 'never')"
 
 
+class Died(BaseException):
+    """As by SIGKILL: nothing of ours cleans up behind it."""
+
+
 @contextmanager
 def at(point: str, then: Callable[[], object]) -> Iterator[None]:
     """Does something at one point of the switch."""
@@ -304,13 +308,47 @@ def test_an_older_fencing_token_changes_nothing(prepared: Pair) -> None:
 def test_an_older_token_does_not_open_what_was_left_fenced(prepared: Pair) -> None:
     token = prepared.sql("green", "SELECT hi FROM cutover.fencing")[0][0]
 
-    def taken_over() -> None:
-        prepared.sql("green", "UPDATE cutover.fencing SET hi = hi + 10")
+    def die() -> None:
+        raise Died
 
-    with at("switch: committed", taken_over), pytest.raises(LeaseLost):
+    with at("switch: committed", die), pytest.raises(Died):
+        Switch.one(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
+    assert read_sides(prepared.blue, prepared.green) == COMMITTED
+    prepared.sql("green", "UPDATE cutover.fencing SET hi = hi + 10")
+    with pytest.raises(LeaseLost):
         Switch.one(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
     assert read_sides(prepared.blue, prepared.green) == COMMITTED
     Switch.one(prepared.green, prepared.blue, PLAIN, lambda: token + 11).run(Deadline.after(20.0))
+
+
+def test_who_is_overtaken_before_the_commit_point_gives_up_there(prepared: Pair) -> None:
+    """Whoever may not open the other side must not leave both shut."""
+    token = prepared.sql("green", "SELECT hi FROM cutover.fencing")[0][0]
+
+    def taken_over() -> None:
+        prepared.sql("green", "UPDATE cutover.fencing SET hi = hi + 10")
+
+    with at("switch: way back set", taken_over), pytest.raises(LeaseLost):
+        Switch.one(prepared.blue, prepared.green, PLAIN, lambda: token + 1).run(Deadline.after(20.0))
+    assert read_sides(prepared.blue, prepared.green) == BEFORE
+
+
+def test_a_target_that_cannot_be_opened_is_known_before_the_commit_point(prepared: Pair) -> None:
+    prepared.sql(
+        "green",
+        "CREATE FUNCTION public.no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no ALTER here'; END $$",
+    )
+    prepared.sql(
+        "green",
+        "CREATE EVENT TRIGGER no_alter ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.no()",
+    )
+    try:
+        with pytest.raises(QueryFailed, match="no ALTER here"):
+            blue_switch(prepared.blue, prepared.green)
+        assert read_sides(prepared.blue, prepared.green) == BEFORE
+    finally:
+        prepared.sql("green", "DROP EVENT TRIGGER no_alter")
+        prepared.sql("green", "DROP FUNCTION public.no()")
 
 
 # --- sequences ------------------------------------------------------------------------------------------------------
