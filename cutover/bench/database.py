@@ -8,6 +8,7 @@ from cutover.bench.comparing import compared
 from cutover.bench.figures import Figures, Limit, Line, attempted, machine, versions
 from cutover.bench.growth import SHOP, Points, grown
 from cutover.bench.in_window import in_window
+from cutover.bench.measured_table import NARROW
 from cutover.bench.pause import BARE, Load, direct, pooled
 from cutover.bench.preflighting import preflighted
 from cutover.bench.rolling_back import rolled_back
@@ -57,6 +58,8 @@ Part = Callable[[Scale, Callable[[str], None]], Iterable[Line]]
 def _validation(scale: Scale, say: Callable[[str], None]) -> Iterable[Line]:
     for rows in scale.comparisons:
         yield from attempted(f"comparing {rows:,} rows", partial(compared, rows, scale.quiet, say), say)
+    rows = scale.comparisons[0]
+    yield from attempted(f"comparing {rows:,} narrow rows", partial(compared, rows, scale.quiet, say, NARROW), say)
 
 
 PARTS: dict[str, Part] = {

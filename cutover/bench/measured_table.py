@@ -15,12 +15,29 @@ from cutover.world.processes import Process
 
 PATIENCE = 1800.0  # seconds
 NAME = "public.measured"
-TABLE = f"""CREATE TABLE {NAME} (id bigint PRIMARY KEY, token uuid NOT NULL, customer int NOT NULL,
-  amount numeric(12, 2), weight float8, at timestamptz, day date, paid boolean, code varchar(20), remark text, extra jsonb)"""
-# 11 columns, about 290 bytes a row.
-ROWS = f"""INSERT INTO {NAME} SELECT i, md5(i::text)::uuid, i % 9973, (i % 100000) / 100.0, i / 7.0,
-  timestamptz '2026-01-01 00:00+00' + i * interval '1 second', date '2026-01-01' + (i % 365)::int, i % 3 = 0, 'code ' || i % 5000,
-  repeat(md5(i::text), 4), jsonb_build_object('a', i % 10, 'b', 'x' || i % 100) FROM generate_series({{first}}::bigint, {{last}}) i"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The columns of the measured table, and how they are filled for the row `i`; `customer` is what damage spoils."""
+
+    words: str
+    columns: str
+    values: str
+
+
+WIDE = Shape(
+    "11 columns, about 290 bytes a row",
+    """id bigint PRIMARY KEY, token uuid NOT NULL, customer int NOT NULL, amount numeric(12, 2), weight float8, at timestamptz,
+  day date, paid boolean, code varchar(20), remark text, extra jsonb""",
+    """i, md5(i::text)::uuid, i % 9973, (i % 100000) / 100.0, i / 7.0, timestamptz '2026-01-01 00:00+00' + i * interval '1 second',
+  date '2026-01-01' + (i % 365)::int, i % 3 = 0, 'code ' || i % 5000, repeat(md5(i::text), 4),
+  jsonb_build_object('a', i % 10, 'b', 'x' || i % 100)""",
+)
+NARROW = Shape(
+    "3 columns", "id bigint PRIMARY KEY, customer int NOT NULL, at timestamptz",
+    "i, i % 9973, timestamptz '2026-01-01 00:00+00' + i * interval '1 second'",
+)  # fmt: skip
 AT_ONCE = 250_000
 SETTINGS = {"autovacuum": "off", "max_parallel_workers_per_gather": "0"}
 
@@ -56,16 +73,16 @@ class MeasuredTable:
 
 
 @contextmanager
-def measured_table(rows: int, say: Callable[[str], None]) -> Iterator[MeasuredTable]:
+def measured_table(rows: int, say: Callable[[str], None], shape: Shape = WIDE) -> Iterator[MeasuredTable]:
     """Two servers with the same rows, between which the marker is replicated; raises BenchFailed when one refuses."""
     with pair_of_servers(settings=SETTINGS) as pair:
         dsns = {side: pair.dsn(side, database="postgres") for side in SIDES}
         for dsn in dsns.values():
             with _connected(dsn) as session:
                 session.execute(SCHEMA)
-                session.execute(TABLE)
+                session.execute(f"CREATE TABLE {NAME} ({shape.columns})".encode())
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda dsn: _fill(dsn, rows), dsns.values()))
+            list(pool.map(lambda dsn: _fill(dsn, rows, shape), dsns.values()))
         with _connected(dsns["blue"]) as session:
             session.execute("CREATE PUBLICATION bench FOR TABLE cutover.marker")
         with _connected(dsns["green"]) as session:
@@ -86,10 +103,11 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         raise BenchFailed(f"the server refused: {str(error).strip()}") from error
 
 
-def _fill(dsn: str, rows: int) -> None:
+def _fill(dsn: str, rows: int, shape: Shape) -> None:
     with _connected(dsn) as session:
         for first in range(1, rows + 1, AT_ONCE):
-            session.execute(ROWS.format(first=first, last=min(first + AT_ONCE - 1, rows)).encode())
+            series = f"generate_series({first}::bigint, {min(first + AT_ONCE - 1, rows)}) i"
+            session.execute(f"INSERT INTO {NAME} SELECT {shape.values} FROM {series}".encode())
         # As a table is that has been there for a while: no hint bits to be set by whoever reads it first.
         session.execute(f"VACUUM (FREEZE, ANALYZE) {NAME}")
         session.execute("CHECKPOINT")

@@ -9,6 +9,7 @@ from cutover.plans.databases import (
     directions,
     finished,
     fits_the_window,
+    last_changes_compared,
     replicated,
     rollback_ready,
     writes_refused,
@@ -85,7 +86,7 @@ def window(means: Means, part: Parts) -> Phase:
         items=(
             *(directions(pair, "way-back-prepared", TOWARDS_GREEN, BOTH) for pair in pairs),
             writes_refused(means, "green"),
-            changes_compared(means, "last-changes-compared", environment.window.budget / 2),
+            last_changes_compared(means),
             fits_the_window(means),
             *part.maintenance(on=True),
             Switchover.of(*pairs, name="switchover", token=means.token),

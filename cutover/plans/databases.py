@@ -8,7 +8,7 @@ from cutover.environment import Database
 from cutover.plans.checks import AllOf
 from cutover.plans.copying import rows_copied, schema_kept, tables_made
 from cutover.plans.means import Means
-from cutover.postgres.baseline import ChangesCompared, SameRows, Validated
+from cutover.postgres.baseline import LOOK, ChangesCompared, SameRows, Validated
 from cutover.postgres.ddl_guard import DdlGuard
 from cutover.postgres.fence_proof import WritesRefused
 from cutover.postgres.invariants import FitsTheWindow, Follows, WayBackWarm
@@ -55,11 +55,21 @@ def directions(pair: DatabasePair, name: str, before: str, after: str) -> Direct
     )
 
 
-def changes_compared(means: Means, name: str = "changes-compared", deadline: float = 0.0) -> Gate:
+def changes_compared(means: Means) -> Gate:
     """Hours may have passed since the validation: what was written meanwhile is compared before the window opens."""
     checks: list[tuple[str, Check]] = [(pair.name, ChangesCompared(pair.blue, pair.green)) for pair in means.pairs]
     longest = max(means.words(pair).copy_timeout for pair in means.pairs)
-    return Gate(name=name, check=all_of(checks), deadline=deadline or longest)
+    return Gate(name="changes-compared", check=all_of(checks), deadline=longest)
+
+
+def last_changes_compared(means: Means) -> Gate:
+    """The same once more in the window, while nobody waits: it has to fit into half of the budget."""
+    most = means.environment.window.budget / 2
+    checks: list[tuple[str, Check]] = [
+        (pair.name, ChangesCompared(pair.blue, pair.green, within=min(LOOK, most), patience=most))
+        for pair in means.pairs
+    ]
+    return Gate(name="last-changes-compared", check=all_of(checks), deadline=most)
 
 
 def fits_the_window(means: Means) -> Gate:

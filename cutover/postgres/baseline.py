@@ -1,5 +1,6 @@
 """The full validation as a step of the plan, the point from which changes are compared again, and the check of a side."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from cutover.core.gate import Check, Finding, Verdict
 from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
 from cutover.core.telling import say
-from cutover.postgres.change_feed import DROP, SLOT, NotFollowed, drop, feed_slot, follow
-from cutover.postgres.changes import ChangedRowsDiffer, Changes
-from cutover.postgres.comparable import SchemasDiffer
+from cutover.postgres.change_feed import DECODE_TIMEOUT, DROP, SLOT, NotFollowed, drop, feed_slot, follow
+from cutover.postgres.changes import ChangedRowsDiffer, Changes, shapes
+from cutover.postgres.comparable import SchemasDiffer, same_tables
 from cutover.postgres.comparison import Report
 from cutover.postgres.rowhash import PINNED
 from cutover.postgres.session import Database, Session
@@ -55,21 +56,22 @@ class RecordBaseline(Command):
             reached("baseline: followed")
             try:
                 self._record(session, deadline)
-            except Exception:
+            except (Exception, KeyboardInterrupt):  # a slot that nobody reads keeps WAL for ever
                 with suppress(CutoverError):  # what stopped it is told
                     ForgetBaseline(self.source).run(deadline)
                 raise
 
     def _record(self, session: Session, deadline: Deadline) -> None:
-        began = session.value("SELECT now()")
-        report = self._validated()
-        reached("baseline: validated")
-        session.run(
-            "INSERT INTO cutover.baseline (at, row_count, table_count) VALUES (%s, %s, %s)",
-            [began, report.rows, report.tables],
-        )
-        reached("baseline: recorded")
         with self.target.open("baseline", settings=PINNED) as theirs:
+            began = session.value("SELECT now()")
+            covered = shapes(session, same_tables(session, theirs))
+            report = self._validated()
+            reached("baseline: validated")
+            session.run(
+                "INSERT INTO cutover.baseline (at, row_count, tables) VALUES (%s, %s, %s::jsonb)",
+                [began, report.rows, json.dumps(covered)],
+            )
+            reached("baseline: recorded")
             self._settle(session, theirs, deadline)
 
     def _settle(self, session: Session, theirs: Session, deadline: Deadline) -> None:
@@ -78,7 +80,7 @@ class RecordBaseline(Command):
         if changes is None:
             return
         for _ in range(PASSES):
-            while (left := changes.settle(deadline.within(LOOK))).why:
+            while (left := changes.settle(deadline.within(LOOK), DECODE_TIMEOUT)).why:
                 say(left.why)
                 if deadline.expired:
                     raise NotProven(left.why)
@@ -104,19 +106,19 @@ class RecordBaseline(Command):
 class ForgetBaseline(Command):
     """Forgets the recorded validation, and keeps the changes since it no longer."""
 
-    kill_points: ClassVar[tuple[str, ...]] = ("baseline: forgotten",)
+    kill_points: ClassVar[tuple[str, ...]] = ("baseline: dropped",)
 
     source: Database
 
     def run(self, deadline: Deadline) -> None:
         with self.source.open("baseline") as session:
+            drop(session, deadline.within(DROPPED))
+            reached("baseline: dropped")
             if session.value("SELECT to_regclass('cutover.baseline')"):
                 session.run("DELETE FROM cutover.baseline")
-            reached("baseline: forgotten")
-            drop(session, deadline.within(DROPPED))
 
     def shell(self) -> str:
-        return self.source.psql(f"DELETE FROM cutover.baseline;\n{DROP.format(name=feed_slot(self.source))};")
+        return self.source.psql(f"{DROP.format(name=feed_slot(self.source))};\nDELETE FROM cutover.baseline;")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,6 @@ class Validated(Step[str]):
 
     source: Database
     target: Database
-    between: frozenset[str] = frozenset({"begun"})
     settle: float = 6 * 3600.0
     overtaken: ClassVar[bool] = True  # after the switch nothing has to be compared any more, and the changes are let go
 
@@ -140,18 +141,26 @@ class Validated(Step[str]):
         with self.source.open("state") as session:
             if session.value("SELECT to_regclass('cutover.baseline') IS NULL"):
                 return "not validated"
-            return str(session.value(_state(self.source)))
+            return str(session.value(self._state()))
 
     def commands(self, target: str) -> Sequence[Command]:
         return (RecordBaseline(self.source, self.target) if target == "validated" else ForgetBaseline(self.source),)
 
     def evidence(self) -> Mapping[str, Any]:
         with self.source.open("state") as session:
-            found = session.rows("SELECT row_count, table_count, compared FROM cutover.baseline")
+            asked = "SELECT row_count, (SELECT count(*) FROM jsonb_object_keys(tables)), compared FROM cutover.baseline"
+            found = session.rows(asked)
         return {"rows": found[0][0], "tables": found[0][1], "changed meanwhile": found[0][2]} if found else {}
 
     def check_shell(self) -> str:
-        return self.source.ask(_state(self.source))
+        return self.source.ask(self._state())
+
+    def _state(self) -> str:
+        """The question; half of it is where one began: there is a slot without a record, or the other way round, or it is lost."""
+        name = feed_slot(self.source)
+        return f"""SELECT CASE WHEN EXISTS ({SLOT.format(name=name)}) AND EXISTS (SELECT FROM cutover.baseline) THEN 'validated'
+  WHEN EXISTS (SELECT FROM cutover.baseline) OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{name}')
+    THEN '{self.before}' ELSE 'not validated' END"""
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,8 @@ class ChangesCompared(Check):
     target: Database
     within: float = LOOK
     """Seconds for one look; the next one goes on from there."""
+    patience: float = DECODE_TIMEOUT
+    """Seconds for one piece; a large transaction is decoded in one piece."""
 
     def look(self) -> Finding:
         try:
@@ -177,16 +188,16 @@ class ChangesCompared(Check):
                 changes = Changes.recorded_on(ours, theirs)
                 if changes is None:
                     return Finding.failed("no validation is recorded", f"{_command(self.source)} --record")
-                left = changes.settle(Deadline.after(self.within))
+                left = changes.settle(Deadline.after(self.within), self.patience)
                 large = changes.too_large()
         except ChangedRowsDiffer as error:
             return Finding.failed(error.message, error.next_command, differ=True)
         except (SchemasDiffer, NotFollowed) as error:
             return Finding.failed(error.message, error.next_command)
         except CutoverError as error:
-            return Finding.blind(error.message)
+            return Finding.blind(error.message, f"{self.shell()} goes on for as long as it takes")
         if left.why:
-            return Finding.not_yet(left.why)
+            return Finding.not_yet(left.why, f"{self.shell()} goes on for as long as it takes")
         told = f"; not yet compared, too large to be read with writes waiting: {', '.join(large)}" if large else ""
         hint = f"{_command(self.source)} --record compares them, too" if large else ""
         seen = f"{changes.compared} changed rows were compared since the validation, {left.rows} in the last look{told}"
@@ -221,12 +232,6 @@ class SameRows(Check):
 
     def shell(self) -> str:
         return _command(self.source)
-
-
-def _state(source: Database) -> str:
-    kept = f"EXISTS ({SLOT.format(name=feed_slot(source))})"
-    return f"""SELECT CASE WHEN NOT {kept} THEN 'not validated'
-            WHEN EXISTS (SELECT FROM cutover.baseline) THEN 'validated' ELSE 'begun' END"""
 
 
 def _command(source: Database) -> str:

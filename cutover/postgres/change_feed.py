@@ -12,21 +12,23 @@ from cutover.postgres.comparable import Table
 from cutover.postgres.pgoutput import relation, tuples
 from cutover.postgres.replication import PUBLICATION
 from cutover.postgres.session import QueryFailed, Session, Sided
-from cutover.postgres.suspects import Key
+from cutover.postgres.suspects import RUNNING, Key
 
 MAKE_SLOT = 5.0  # seconds for one try; making a slot waits for every transaction that is open
 DECODE_TIMEOUT = 600.0  # seconds; one large transaction is decoded in one piece
+STANDBYS = 30.0  # seconds for a standby's answer
 FETCHED = 10_000  # messages that are in our memory at a time
 TOUCHED_LIMIT = 100_000  # keys; of a table with more than this in one piece the whole is compared
 LONG = 200  # characters of a value by which rows are still looked up
 # Types whose values mean the same as text on both sides, and of which equal ones are found fast.
 LOOKED_UP = {"int2", "int4", "int8", "oid", "uuid", "text", "varchar", "date", "timestamp", "timestamptz", "numeric"}
 STANDBY_SNAPSHOT = 160000  # the first version with pg_log_standby_snapshot
-CANCELLED, IN_USE = "57014", "55006"  # query_canceled, object_in_use
+CANCELLED, IN_USE, NOT_ALLOWED = "57014", "55006", "42501"  # query_canceled, object_in_use, insufficient_privilege
 SLOT = "SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND wal_status IS DISTINCT FROM 'lost'"
 DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
-OLDEST = """SELECT format('pid %s of %s, open for %s s', pid, coalesce(usename, '?'), extract(epoch FROM now() - xact_start)::int)
-  FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1"""
+OLDEST = """(SELECT format('pid %s of %s, open for %s s', pid, coalesce(usename, '?'), extract(epoch FROM now() - xact_start)::int)
+  FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1)
+UNION ALL (SELECT format('the prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts LIMIT 1)"""
 
 
 class NotFollowed(CutoverError):
@@ -112,6 +114,8 @@ class Piece:
     changed: Changed
     end: str
     last: bool
+    transactions: frozenset[int] = frozenset()
+    """Their ids, of 32 bits: one that was flushed is shown by its own server only when its standbys have answered."""
 
 
 class ChangeFeed:
@@ -138,24 +142,32 @@ class ChangeFeed:
     def shorten(self) -> None:
         """Lets a later read begin here, once the slot was moved past this point; worth it outside the pause only."""
         if self._version >= STANDBY_SNAPSHOT:
-            self._session.run("SELECT pg_log_standby_snapshot()")
+            try:
+                self._session.run("SELECT pg_log_standby_snapshot()")
+            except QueryFailed as error:  # GRANT EXECUTE gives it; without, the server does it every 15 s
+                if error.sqlstate != NOT_ALLOWED:
+                    raise
 
     def piece(self, most: int, timeout: float = DECODE_TIMEOUT) -> Piece:
         """The next changes, in whole transactions: about `most` of them, or one large transaction."""
         session, found, seen, end = self._session, Changed(), 0, "0/0"
+        begun: set[int] = set()
         now = str(session.value("SELECT pg_current_wal_flush_lsn()"))
         session.run("BEGIN")  # a cursor keeps on the server what would not fit into our memory
         try:
             session.run(f"DECLARE cutover_feed NO SCROLL CURSOR FOR {self._peek('lsn::text, data', most)}")
             while rows := session.rows(f"FETCH {FETCHED} FROM cutover_feed", timeout=timeout):
-                for end, message in rows:
-                    self._take(bytes(message), found)
+                for end, data in rows:
+                    message = bytes(data)
+                    if message[:1] == b"B":
+                        begun.add(int.from_bytes(message[17:21], "big"))
+                    self._take(message, found)
                 found.bound()
                 seen += len(rows)
         finally:
             session.run("ROLLBACK")
         last = seen < most
-        return Piece(found, max(now, end, key=_position) if last else end, last)
+        return Piece(found, max(now, end, key=_position) if last else end, last, frozenset(begun))
 
     def rest(self, timeout: float) -> Changed:
         """Everything up to now that was flushed, which is every commit that a synchronous one has followed."""
@@ -222,7 +234,7 @@ def follow(session: Session, deadline: Deadline) -> None:
                     [feed_slot(session)],
                     timeout=MAKE_SLOT + 5,
                 )
-                return
+                break
             except QueryFailed as error:
                 if error.sqlstate != CANCELLED:
                     raise
@@ -235,6 +247,18 @@ def follow(session: Session, deadline: Deadline) -> None:
                 say(f"waits for the transactions that are open on {session.label}: {who}")
     finally:
         session.run("RESET statement_timeout")
+    # What was flushed just before the slot is not in it, and may not be shown yet to whoever reads the rows next.
+    shown(session, {xid for (xid,) in session.rows(RUNNING)}, deadline.within(STANDBYS))
+
+
+def shown(session: Session, transactions: Iterable[int], deadline: Deadline) -> bool:
+    """Waits until none of these transactions runs any more in the eyes of its own server; False when the deadline ends that."""
+    open_ones, backoff = set(transactions), Backoff(SystemClock(), first=0.001, longest=0.1)
+    while open_ones := open_ones & {xid for (xid,) in session.rows(RUNNING)}:
+        if deadline.expired:
+            return False
+        backoff.pause(deadline)
+    return True
 
 
 def drop(session: Session, deadline: Deadline) -> None:

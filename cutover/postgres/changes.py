@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
-from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed
+from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed, NotFollowed, Piece, shown
 from cutover.postgres.comparable import Table, same_tables
 from cutover.postgres.session import Session
 from cutover.postgres.suspects import Key, entries, recheck
@@ -20,7 +21,10 @@ LAST_MOMENTS = (
 DRAINS = 5
 LARGE = 64_000_000  # bytes of a table that may be hashed whole while writes wait; about a quarter of a second
 SEARCHED = 10  # times as much may be searched for some values, which hashes little of it
-RECORDED = "SELECT row_count, table_count, to_char(at, 'HH24:MI:SS TZ'), pending, compared FROM cutover.baseline"
+RECORDED = "SELECT row_count, tables, to_char(at, 'HH24:MI:SS TZ'), pending, compared, at::text FROM cutover.baseline"
+KEEP = """UPDATE cutover.baseline SET pending = %s::jsonb, compared = %s
+ WHERE at = %s::timestamptz AND pending = %s::jsonb AND compared = %s RETURNING 1"""
+GRACE = 5.0  # seconds for what was begun before the deadline
 
 
 class ChangedRowsDiffer(CutoverError):
@@ -49,6 +53,8 @@ class Changes:
     pending: Changed
     recorded: str
     """What the validation covered, in words."""
+    record: tuple[str, str, int]
+    """What the record holds: when it was made, and what was pending and compared when it was read or written by us."""
     compared: int
     """Changed rows that were compared since then, one that changed again counted again."""
     sizes: Mapping[str, int]
@@ -72,16 +78,20 @@ class Changes:
         found = source.rows(RECORDED)
         if not found:
             return None
-        rows, count, at, pending, compared = found[0]
+        rows, covered, at, saved, compared, made = found[0]
         source.run("SET synchronous_commit = on")  # what is pending must be durable before the slot is moved past it
-        tables = same_tables(source, target)
+        tables, pending = same_tables(source, target), Changed.loaded(saved)
+        # One that was made, or altered, since then: its rows came by other ways than those that are followed.
+        pending.whole |= {name for name, shape in shapes(source, tables).items() if covered.get(name) != shape}
+        pending.bound()
         return cls(
             source,
             target,
             tables,
             ChangeFeed(decoder or source, tables),
-            Changed.loaded(pending),
-            f"{rows} rows of {count} tables from {at} on",
+            pending,
+            f"{rows} rows of {len(covered)} tables from {at} on",
+            (made, json.dumps(saved), compared),
             compared,
             _bytes(source, tables),
             large,
@@ -96,21 +106,22 @@ class Changes:
             f"{self.compared} changed rows before the fence, {self.inside} inside it{unread}"
         )
 
-    def settle(self, deadline: Deadline) -> Left:
+    def settle(self, deadline: Deadline, patience: float | None = None) -> Left:
         """Compares what was written meanwhile until little is left; writes go on.
 
-        Raises ChangedRowsDiffer when rows differ, Unreachable when the deadline ends a question. What is behind the slot's
+        After `deadline` nothing new is begun. A piece may take `patience` s to be decoded, longer than that: a large
+        transaction is one piece. Raises ChangedRowsDiffer when rows differ, Unreachable when the deadline ends a question. What is behind the slot's
         position was compared, or is `pending`.
         """
         before = None
         for number in range(DRAINS):
             self.feed.shorten()
             while True:
-                piece = self.feed.piece(PIECE, _left(deadline))
+                piece = self.feed.piece(PIECE, patience or _left(deadline))
                 count = piece.changed.count
-                if why := self._compare(piece.changed, deadline):
+                if why := self._compare(piece, deadline):
                     return Left(count, why)
-                self.feed.advance(piece.end, _left(deadline))
+                self.feed.advance(piece.end, patience or _left(deadline))
                 if piece.last or deadline.expired:
                     break
             self._settle_values(deadline)
@@ -168,8 +179,11 @@ class Changes:
                 differing += _named(table, (key for key in keys if a.get(key) != b.get(key)))
         return differing
 
-    def _compare(self, changed: Changed, deadline: Deadline) -> str:
+    def _compare(self, piece: Piece, deadline: Deadline) -> str:
         """Compares these keys and those that were left over; answers why they could not be settled, empty when they were."""
+        changed, deadline = piece.changed, Deadline.after(_left(deadline))
+        if not shown(self.source, piece.transactions, deadline):
+            return f"what was written on {self.source.label} waits for its standbys"
         unsettled: dict[str, set[Key]] = {}
         for table in self.tables:
             keys = changed.keys.get(table.name, set()) | self.pending.keys.get(table.name, set())
@@ -193,7 +207,8 @@ class Changes:
             if not columns or not self._fits(table, SEARCHED) or deadline.expired:
                 continue
             name, values = _telling(columns)
-            settled = recheck_values(table, name, values, self.source, self.target, CATCH_UP, deadline)
+            wait = Deadline.after(_left(deadline))
+            settled = recheck_values(table, name, values, self.source, self.target, CATCH_UP, wait)
             if settled.real:
                 raise _differ(f"{table.name}: a row without key")
             if settled.caught_up and not settled.unproven:
@@ -202,11 +217,16 @@ class Changes:
 
     def _keep(self, compared: int) -> None:
         self.compared += compared
-        # Before the slot moves: who dies in between reads the same once more.
-        self.source.run(
-            "UPDATE cutover.baseline SET pending = %s::jsonb, compared = %s",
-            [json.dumps(self.pending.saved()), self.compared],
-        )
+        made, pending, counted = self.record
+        saved = json.dumps(self.pending.saved())
+        # Before the slot moves: who dies in between reads the same once more. And against what we have read: a second one
+        # who compares at the same time must not put out what the other has left for later.
+        if not self.source.rows(KEEP, [saved, self.compared, made, pending, counted]):
+            raise NotFollowed(
+                f"somebody else compares the changes of {self.source.label} at this moment, or has validated it anew",
+                next_command="let it end, and try again",
+            )
+        self.record = made, saved, self.compared
 
     def _reads(self, table: Table, times: int = 1) -> bool:
         fits = self._fits(table, times)
@@ -238,7 +258,18 @@ def _telling(columns: Mapping[str, set[str | None]]) -> tuple[str, set[str | Non
 
 
 def _left(deadline: Deadline) -> float:
-    return max(0.1, deadline.within(DECODE_TIMEOUT).remaining())
+    return max(GRACE, deadline.within(DECODE_TIMEOUT).remaining())
+
+
+def shapes(session: Session, tables: Iterable[Table]) -> dict[str, list[Any]]:
+    """What each table is made of: its leaves and columns; a table that is made again, or rewritten by DDL, has others."""
+    return {
+        table.name: [
+            [oid for _, oid in table.at(session).leaves],
+            [[column.name, column.declared] for column in table.at(session).columns],
+        ]
+        for table in tables
+    }
 
 
 def _bytes(session: Session, tables: Sequence[Table]) -> dict[str, int]:

@@ -20,7 +20,7 @@ class Hands:
         self.open, self.reap_target = hand(target, "open"), hand(target, "reap")
         # These two compare rows, and the text of a value must not depend on either side's own settings.
         self.look, self.arrive = hand(source, "look", PINNED), hand(target, "arrive", PINNED)
-        self.decode = hand(source, "decode")
+        self.decode = hand(source, "decode", PINNED)  # keys are decoded as text, too
         # Not those that look: decoding changes makes a session forget what it knew of the catalog.
         with ThreadPoolExecutor() as pool:
             for learnt in [pool.submit(know, session) for session in (self.fence, self.open)]:

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS cutover.fencing (one boolean PRIMARY KEY DEFAULT true
 INSERT INTO cutover.fencing VALUES (true, 0) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS cutover.baseline (
   one boolean PRIMARY KEY DEFAULT true CHECK (one), at timestamptz NOT NULL, row_count bigint NOT NULL,
-  table_count int NOT NULL, pending jsonb NOT NULL DEFAULT '{}', compared bigint NOT NULL DEFAULT 0);
+  tables jsonb NOT NULL, pending jsonb NOT NULL DEFAULT '{}', compared bigint NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS cutover.switches (
   at timestamptz PRIMARY KEY DEFAULT clock_timestamp(), source text NOT NULL, timings jsonb NOT NULL,
   compared text NOT NULL);

@@ -79,17 +79,15 @@ def _columns(
 ) -> dict[Key, dict[str, tuple[Any, str]]]:
     """For each key and column: (what it is compared by, what is shown of it)."""
     columns = table.at(session).columns
-    names = [f"{column.quoted}::text" for column in table.key_at(session)]
     asked = [part for column in columns for part in (_compared(column), _shown(column, show_values, salt))]
     found: dict[Key, dict[str, tuple[Any, str]]] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = keys[start : start + KEYS_AT_ONCE]
-        sql = f"SELECT {', '.join([*names, *asked])} FROM {join_on_key(session, table)}"
-        for row in session.rows(
-            with_params(sql), [[key[i] for key in part] for i in range(len(names))], timeout=REPAIR_TIMEOUT
+        sql = f"SELECT {', '.join(['cutover_n', *asked])} FROM {join_on_key(session, table)}"
+        for number, *values in session.rows(
+            with_params(sql), [[key[i] for key in part] for i in range(len(table.key))], timeout=REPAIR_TIMEOUT
         ):
-            values = row[len(names) :]
-            found[row[: len(names)]] = {
+            found[part[number - 1]] = {
                 column.name: (values[2 * i], values[2 * i + 1]) for i, column in enumerate(columns)
             }
     return found
@@ -163,18 +161,16 @@ def _literals(session: Session, theirs: Session, table: Table, keys: Sequence[Ke
     """For each key the source's values as SQL literals, without the columns that the target generates."""
     generated = {column.name for column in table.at(theirs).columns if column.generated}
     columns = [column for column in table.at(session).columns if column.name not in generated]
-    names = [f"{column.quoted}::text" for column in table.key_at(session)]
     asked = [f"quote_nullable({column.text})" for column in columns]
     found: dict[Key, dict[str, str]] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = keys[start : start + KEYS_AT_ONCE]
-        sql = f"SELECT {', '.join([*names, *asked])} FROM {join_on_key(session, table)}"
-        for row in session.rows(
-            with_params(sql), [[key[i] for key in part] for i in range(len(names))], timeout=REPAIR_TIMEOUT
+        sql = f"SELECT {', '.join(['cutover_n', *asked])} FROM {join_on_key(session, table)}"
+        for number, *values in session.rows(
+            with_params(sql), [[key[i] for key in part] for i in range(len(table.key))], timeout=REPAIR_TIMEOUT
         ):
-            found[row[: len(names)]] = {
-                column.quoted: f"{value}::{column.declared}"
-                for column, value in zip(columns, row[len(names) :], strict=True)
+            found[part[number - 1]] = {
+                column.quoted: f"{value}::{column.declared}" for column, value in zip(columns, values, strict=True)
             }
     return found
 

@@ -17,7 +17,10 @@ from cutover.postgres.snapshot import SLICE_TIMEOUT, Scope, Snapshot
 Key = tuple[str, ...]
 
 ROUNDS = 40
-RUNNING = "SELECT pg_snapshot_xip(pg_current_snapshot())::text"
+# Not the snapshot's list: it leaves out what has begun after the last one that has ended, and that one may wait for a standby.
+RUNNING = """SELECT transactionid::text::bigint FROM pg_locks
+ WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted"""
+SHORTEST = 5.0  # seconds for a question, however near the deadline is
 STALLED = 1.0  # seconds after which a transaction that still runs is a long one, and none that is just being shown
 MANY = 0.20  # above this share of differing buckets the whole table is read, in finer buckets first
 RANGES_AT_ONCE = 1000
@@ -125,7 +128,7 @@ class Entry:
 
 
 ABSENT = Entry(None, None)
-Ask = Callable[[Session, Sequence[Key]], Mapping[Key, Entry]]
+Ask = Callable[[Session, Sequence[Key], float], Mapping[Key, Entry]]
 
 
 def entries(session: Session, table: Table, keys: Sequence[Key], *, timeout: float = SLICE_TIMEOUT) -> dict[Key, Entry]:
@@ -136,21 +139,22 @@ def entries(session: Session, table: Table, keys: Sequence[Key], *, timeout: flo
     found: dict[Key, Entry] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = keys[start : start + KEYS_AT_ONCE]
-        wanted = set(part)
         sql, params = _by_key(session, table, part) if table.key else _by_hash(session, table, part)
-        for *key, value, written in session.rows(with_params(sql), params, timeout=timeout):
-            if tuple(key) in wanted:  # a collation that takes more than one text for the same finds too much
-                found[tuple(key)] = Entry(value, written)
+        for which, value, written in session.rows(with_params(sql), params, timeout=timeout):
+            found[part[which - 1] if table.key else (which,)] = Entry(value, written)
     return found
 
 
 def join_on_key(session: Session, table: Table) -> str:
-    """SQL that joins the table, unqualified, with one text array per key column as parameters."""
+    """SQL that joins the table, unqualified, with one text array per key column as parameters.
+
+    `k.cutover_n` counts the keys from 1: a value cast to text is not always what decoding or `format` gives (true for t).
+    """
     key, heap = table.key_at(session), table.at(session)
     arrays = ", ".join(f"{PARAM}::text[]" for _ in key)
-    names = ", ".join(f"cutover_k{i}" for i in range(len(key)))
+    names = ", ".join([*(f"cutover_k{i}" for i in range(len(key))), "cutover_n"])
     on = " AND ".join(_same(column, f"k.cutover_k{i}") for i, column in enumerate(key))
-    return f"unnest({arrays}) AS k({names}) JOIN {heap.rows} AS cutover_t ON {on}"
+    return f"unnest({arrays}) WITH ORDINALITY AS k({names}) JOIN {heap.rows} AS cutover_t ON {on}"
 
 
 def _same(column: Column, value: str) -> str:
@@ -162,8 +166,7 @@ def _same(column: Column, value: str) -> str:
 
 def _by_key(session: Session, table: Table, keys: Sequence[Key]) -> tuple[str, list[list[str]]]:
     heap = table.at(session)
-    names = ", ".join(f"{column.quoted}::text" for column in table.key_at(session))
-    sql = f"SELECT {names}, ({heap.hash})::text, cutover_t.xmin::text FROM {join_on_key(session, table)}"
+    sql = f"SELECT cutover_n, ({heap.hash})::text, cutover_t.xmin::text FROM {join_on_key(session, table)}"
     return sql, [[key[i] for key in keys] for i in range(len(table.key))]
 
 
@@ -209,14 +212,14 @@ def recheck(
     settled = Settled()
     open_keys = list(suspects)
     earlier: dict[Key, tuple[Entry, Entry]] = {}
-    ran: set[str] = set()
+    ran: set[int] = set()
     long_since = Deadline.after(STALLED)
     backoff = Backoff(SystemClock(), first=0.001, longest=0.05)
     deadline = deadline or Deadline.after(math.inf)
     while open_keys and settled.looks < ROUNDS and not (settled.looks and deadline.expired):
         settled.looks += 1
         try:
-            looked, running = _look(ask, open_keys, ours, theirs, marks, deadline.within(catch_up))
+            looked, running = _look(ask, open_keys, ours, theirs, marks, deadline, catch_up)
         except marker.NotCaughtUp as error:
             settled.unproven, settled.why, settled.caught_up = open_keys, error.message, False
             return settled
@@ -240,19 +243,23 @@ def recheck(
     return settled
 
 
-def _entries_of(session: Session, keys: Sequence[Key], table: Table) -> dict[Key, Entry]:
-    return entries(session, table, keys)
+def _entries_of(session: Session, keys: Sequence[Key], timeout: float, table: Table) -> dict[Key, Entry]:
+    return entries(session, table, keys, timeout=timeout)
 
 
 def _look(
-    ask: Ask, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, deadline: Deadline
-) -> tuple[list[tuple[Key, Entry, Entry, Entry]], set[str]]:
+    ask: Ask, keys: Sequence[Key], ours: Session, theirs: Session, marks: Session, deadline: Deadline, catch_up: float
+) -> tuple[list[tuple[Key, Entry, Entry, Entry]], set[int]]:
     """Each key as it was before, there and after, and the transactions that ran on the source in between."""
-    before = ask(ours, keys)
-    marker.await_marker(theirs, marker.write_marker(marks), deadline)
-    there = ask(theirs, keys)
+
+    def left() -> float:  # a link may hang: no question may take longer than all of them
+        return max(deadline.within(SLICE_TIMEOUT).remaining(), SHORTEST)
+
+    before = ask(ours, keys, left())
+    marker.await_marker(theirs, marker.write_marker(marks), deadline.within(catch_up))
+    there = ask(theirs, keys, left())
     running = {xid for (xid,) in ours.rows(RUNNING)}
-    after = ask(ours, keys)
+    after = ask(ours, keys, left())
     looked = [(key, before.get(key, ABSENT), there.get(key, ABSENT), after.get(key, ABSENT)) for key in keys]
     return looked, running
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
+from cutover.postgres.change_feed import feed_slot
 from cutover.postgres.ddl_guard import GUARD_WORD, LARGE_OBJECTS, NOTED_BY_HAND, notes, settle_shell
 from cutover.postgres.kit import MISSING
 from cutover.postgres.preflight import SameSchema
@@ -109,6 +110,13 @@ class WalKept(Check):
             return Finding.blind(error.message)
         side = self.database.side
         for name, status, kept in slots:
+            if name == feed_slot(self.database) and (status == "lost" or (kept or 0) > self.limit_bytes):
+                lost = "has lost its WAL" if status == "lost" else f"keeps {kept / 1e9:.1f} GB of WAL"
+                again = "--record validates anew" if status == "lost" else "--changed reads it and lets the WAL go"
+                return Finding.failed(
+                    f"slot {name} on {side}, which keeps what changed since the validation, {lost}",
+                    f'`invoke validate --env "$CUTOVER_ENV"` with {again}; `invoke rollback` drops it',
+                )
             if status == "lost":
                 return Finding.failed(
                     f"slot {name} on {side} has lost its WAL: its subscriber can never catch up",

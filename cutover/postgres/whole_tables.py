@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cutover.core.clock import Deadline
+from cutover.postgres import marker
 from cutover.postgres.comparable import PARAM, Table, with_params
 from cutover.postgres.session import Session
-from cutover.postgres.snapshot import SLICE_TIMEOUT
-from cutover.postgres.suspects import Entry, Key, Settled, recheck
+from cutover.postgres.suspects import SHORTEST, Entry, Key, Settled, recheck
 
 T = TypeVar("T")
 
@@ -36,10 +36,15 @@ def recheck_values(
 ) -> Settled:
     """The same while writes go on: what is in flight settles, as in `recheck`."""
 
-    def ask(session: Session, keys: Sequence[Key]) -> Mapping[Key, Entry]:
-        return having(session, table, name, values, timeout=SLICE_TIMEOUT)
+    def ask(session: Session, keys: Sequence[Key], timeout: float) -> Mapping[Key, Entry]:
+        return having(session, table, name, values, timeout=timeout)
 
-    ours, theirs = on_both(partial(ask, keys=()), source, target)
+    # Behind all that changed: a row that came and went would otherwise be looked for where it has not come yet.
+    try:
+        marker.await_marker(target, marker.write_marker(source), deadline.within(catch_up))
+    except marker.NotCaughtUp as error:
+        return Settled(why=error.message, caught_up=False)
+    ours, theirs = on_both(partial(ask, keys=(), timeout=max(deadline.remaining(), SHORTEST)), source, target)
     return recheck(table, sorted(ours.keys() | theirs.keys()), source, target, source, catch_up, deadline, ask)
 
 

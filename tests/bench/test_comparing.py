@@ -1,7 +1,10 @@
 """What is not installed is named, never left out; targets are held against what was measured."""
 
+from dataclasses import replace
+
 from cutover.bench.comparing import Costs, told
 from cutover.bench.cost import Cost
+from cutover.bench.measured_table import NARROW
 
 
 def costs(rows: int, without: str = "") -> Costs:
@@ -24,6 +27,14 @@ def test_every_case_has_its_wall_time_cpu_and_memory() -> None:
     assert {str(line.limits[0]) for line in told(costs(5_000_000)) if line.figure.endswith("wall")} == {
         "≤ 0.62 × text cast"
     }
+
+
+def test_narrow_rows_have_a_target_of_their_own() -> None:
+    made = replace(costs(1_000_000), shape=NARROW)
+    made.ours = {case: cost if case == "equal" else Cost() for case, cost in made.ours.items()}
+    wall, cpu, memory = told(made)
+    assert wall.figure == "comparing 1,000,000 rows of 3 columns, equal: wall"
+    assert [str(limit) for limit in wall.limits] == ["≤ 0.95 × text cast"] and not cpu.limits and memory.limits
 
 
 def test_reladiff_that_is_not_installed_is_named_and_is_no_target() -> None:

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from moves import blue_switch, caught_up_both, prepare, undo_late
+from changed import AGAIN
+from moves import blue_switch, caught_up, caught_up_both, planted, prepare, undo_late
 from pairs import Pair, made_again, serving, tiny_on
 
+from cutover.core.clock import Deadline
+from cutover.postgres.baseline import ForgetBaseline, RecordBaseline
 from cutover.postgres.sides import BEFORE, read_sides
+from cutover.postgres.validation import validate
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +48,20 @@ def _as_before(pair: Pair) -> None:
     assert left == BEFORE, f"the test left {left}"
     assert not pair.sql("blue", "SELECT gid FROM pg_prepared_xacts")
     caught_up_both(pair.blue, pair.green)
+
+
+@pytest.fixture
+def validated(prepared: Pair) -> Iterator[Pair]:
+    """A recorded validation; afterwards everything is as it was, and equal."""
+    RecordBaseline(prepared.blue, prepared.green).run(Deadline.after(60.0))
+    yield prepared
+    ForgetBaseline(prepared.blue).run(Deadline.after(10.0))
+    with planted(prepared.green, "TRUNCATE public.tricky, public.notes, public.queue", "SELECT 1"):
+        for statement in (*AGAIN, "UPDATE public.queue SET id = 5 WHERE id = 77", "TRUNCATE public.queue",
+                          "INSERT INTO public.queue SELECT i, 'even' FROM generate_series(1, 5) i"):  # fmt: skip
+            prepared.sql("blue", statement)
+    caught_up(prepared.blue, prepared.green)
+    assert validate(prepared.blue, prepared.green).status == "equal"
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ from dataclasses import replace
 import psycopg
 import pytest
 from load import load, writing
-from moves import PLAIN, until
+from moves import PLAIN, VALIDATING, until
 from pairs import Pair
 from psycopg import conninfo
 
 from cutover.core.clock import Deadline
+from cutover.core.gate import Verdict
+from cutover.postgres.baseline import ChangesCompared, ForgetBaseline, RecordBaseline
 from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS, NotOursToEnd, Reaper
 from cutover.postgres.session import Database, QueryFailed
 from cutover.postgres.sides import BEFORE, SWITCHED, read_sides
@@ -39,12 +41,17 @@ def operator(prepared: Pair) -> Iterator[dict[str, Database]]:
 
 def test_there_and_back_under_load(prepared: Pair, operator: dict[str, Database]) -> None:
     blue, green = operator["blue"], operator["green"]
+    prepared.sql("blue", "ALTER ROLE operator REPLICATION")
     with load(prepared, writers=2) as writers:
-        Switch.one(blue, green, PLAIN).run(Deadline.after(20.0))
+        RecordBaseline(blue, green).run(Deadline.after(60.0))
+        found = ChangesCompared(blue, green).look()
+        assert found.verdict is Verdict.PASS, found.seen
+        Switch.one(blue, green, VALIDATING).run(Deadline.after(20.0))
         assert read_sides(prepared.blue, prepared.green) == SWITCHED
         writing(writers)
         Switch.one(green, blue, PLAIN).run(Deadline.after(20.0))
         assert read_sides(prepared.blue, prepared.green) == BEFORE
+        ForgetBaseline(blue).run(Deadline.after(10.0))
         writing(writers)
 
 
