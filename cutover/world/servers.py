@@ -183,10 +183,13 @@ def start(server: Server, *, deadline: float = 20.0) -> Process:
         return None
 
     def late() -> str:
-        stop(attempt[-1:], signum=signal.SIGQUIT)
         return f"PostgreSQL {server.name} was not ready after {deadline:g} s; {server.log}:\n{tail(server.log)}"
 
-    found = poll(ready, deadline, late, pause=0.02)
+    try:
+        found = poll(ready, deadline, late, pause=0.02)
+    except BaseException:  # a SIGTERM that comes while it starts must not leave it behind
+        stop(attempt[-1:], signum=signal.SIGQUIT)
+        raise
     return Process(server.name, found.pid, started_at(found.pid), server.port)
 
 

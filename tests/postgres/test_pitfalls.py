@@ -31,10 +31,10 @@ PITFALLS = {
     "autovacuum holds up fence and opening": ("test_ends::test_an_autovacuum_is_cancelled_on_both_sides",),
     "a prepared transaction cannot be ended": ("test_switch_fence::test_a_prepared_transaction_refuses_the_switch_at_once",
         "test_preflight_activity::test_prepared_transactions"),
-    "a read-only default alone leaks": ("test_switch_fence::test_the_fenced_side_refuses_old_and_fresh_sessions",
+    "a read-only default alone leaks": ("test_fence_proof::test_the_fenced_side_refuses_old_and_fresh_sessions",
         "test_switch_fence::test_a_table_made_after_the_kit_is_named_and_blue_writes_on"),
     "apply workers pass the fence, and ALWAYS triggers fire in them": (
-        "test_switch_fence::test_the_fenced_side_refuses_old_and_fresh_sessions", "test_preflight::test_found_and_mended"),
+        "test_fence_proof::test_the_fenced_side_refuses_old_and_fresh_sessions", "test_preflight::test_found_and_mended"),
     "publishing a table without identity breaks its UPDATE": (f"{OWN}::test_publishing_a_table_without_identity_breaks_its_updates",
         "test_preflight_sides::test_the_index_that_could_be_the_identity_is_named"),
     "a worker that is started again costs seconds": (f"{OWN}::test_the_reaper_lets_apply_workers_live",
