@@ -99,10 +99,13 @@ class Run(Back):
         # Past the commit point the window is finished forward: undoing it would be a second, longer pause.
         if self._finish_by is None:
             self._finish_by = Deadline.after(self.patience, self.clock)
-        if isinstance(error, BudgetOverrun):
+        spent = self.walker.budget is not None and self.walker.budget.expired
+        if isinstance(error, BudgetOverrun) or spent:  # a failed try that took all of it is one, too
             self.walker.budget = None
             self.walker.record("overrun", phase=phase.name, committed=True)
-        elif isinstance(error, InterruptRequested):
+        if isinstance(error, BudgetOverrun):
+            return False
+        if isinstance(error, InterruptRequested):
             self._raise_after_phase = self._raise_after_phase or error
             self.walker.heed_interrupts = False
         elif isinstance(error, GateFailed | GuardTripped):
