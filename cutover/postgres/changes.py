@@ -124,7 +124,6 @@ class Changes:
                 self.feed.advance(piece.end, patience or _left(deadline))
                 if piece.last or deadline.expired:
                     break
-            self._settle_values(deadline)
             if not piece.last:
                 return Left(count, f"{self.compared} changed rows were compared, and there are more")
             # Twice at least: a later read begins where the oldest transaction that was open at the last snapshot found the
@@ -132,6 +131,8 @@ class Changes:
             few = count <= LAST_MOMENTS or (before is not None and count >= before)
             if deadline.expired or (few and number > 0):
                 break
+            # Not in the last pass: what is written while tables are searched would be left, and that is more.
+            self._settle_values(deadline)
             before = count
         return Left(count)
 
