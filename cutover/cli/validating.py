@@ -133,9 +133,9 @@ def _changed(app: App, pair: DatabasePair, **flags: Any) -> int:
     while True:
         found = ChangesCompared(pair.blue, pair.green).look()
         say(f"{pair.name}: {found.seen}" if pair.name else found.seen)
-        if found.hint:
-            say(f"next: {found.hint}")
         if found.verdict is not Verdict.INSUFFICIENT or deadline.expired:
+            if found.hint:
+                say(f"next: {found.hint}")
             return 0 if found.verdict is Verdict.PASS else 1 if found.data.get("differ") else 2
 
 

@@ -51,10 +51,10 @@ class RecordBaseline(Command):
                     f"{self.source.label} is {state}: what is to be compared later is what a serving side writes"
                 )
             session.run("DELETE FROM cutover.baseline")
-            # Before the first row is read: whatever changes from now on is compared again.
-            follow(session, deadline)
-            reached("baseline: followed")
             try:
+                # Before the first row is read: whatever changes from now on is compared again.
+                follow(session, deadline)
+                reached("baseline: followed")
                 self._record(session, deadline)
             except (Exception, KeyboardInterrupt):  # a slot that nobody reads keeps WAL for ever
                 with suppress(CutoverError):  # what stopped it is told
@@ -180,6 +180,7 @@ class ChangesCompared(Check):
     """Seconds for one piece; a large transaction is decoded in one piece."""
 
     def look(self) -> Finding:
+        longer = f"{_command(self.source)} --changed  # goes on for as long as it takes"
         try:
             with (
                 self.source.open("changes", settings=PINNED) as ours,
@@ -195,9 +196,9 @@ class ChangesCompared(Check):
         except (SchemasDiffer, NotFollowed) as error:
             return Finding.failed(error.message, error.next_command)
         except CutoverError as error:
-            return Finding.blind(error.message, f"{self.shell()} goes on for as long as it takes")
+            return Finding.blind(error.message, longer)
         if left.why:
-            return Finding.not_yet(left.why, f"{self.shell()} goes on for as long as it takes")
+            return Finding.not_yet(left.why, longer)
         told = f"; not yet compared, too large to be read with writes waiting: {', '.join(large)}" if large else ""
         hint = f"{_command(self.source)} --record compares them, too" if large else ""
         seen = f"{changes.compared} changed rows were compared since the validation, {left.rows} in the last look{told}"

@@ -10,8 +10,8 @@ from cutover.core.errors import CutoverError
 from cutover.core.telling import say
 from cutover.postgres.comparable import Table
 from cutover.postgres.pgoutput import relation, tuples
-from cutover.postgres.replication import PUBLICATION
-from cutover.postgres.session import QueryFailed, Session, Sided
+from cutover.postgres.replication import PUBLICATION, prefix
+from cutover.postgres.session import CANCELLED, IN_USE, NOT_ALLOWED, QueryFailed, Session, Sided
 from cutover.postgres.suspects import RUNNING, Key
 
 MAKE_SLOT = 5.0  # seconds for one try; making a slot waits for every transaction that is open
@@ -23,12 +23,15 @@ LONG = 200  # characters of a value by which rows are still looked up
 # Types whose values mean the same as text on both sides, and of which equal ones are found fast.
 LOOKED_UP = {"int2", "int4", "int8", "oid", "uuid", "text", "varchar", "date", "timestamp", "timestamptz", "numeric"}
 STANDBY_SNAPSHOT = 160000  # the first version with pg_log_standby_snapshot
-CANCELLED, IN_USE, NOT_ALLOWED = "57014", "55006", "42501"  # query_canceled, object_in_use, insufficient_privilege
 SLOT = "SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND wal_status IS DISTINCT FROM 'lost'"
 DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
 OLDEST = """(SELECT format('pid %s of %s, open for %s s', pid, coalesce(usename, '?'), extract(epoch FROM now() - xact_start)::int)
   FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1)
 UNION ALL (SELECT format('the prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts LIMIT 1)"""
+
+
+class ComparedElsewhere(CutoverError):
+    """A second one compares the changes at this moment; whoever comes later has to begin with what the other has left."""
 
 
 class NotFollowed(CutoverError):
@@ -37,8 +40,7 @@ class NotFollowed(CutoverError):
 
 def feed_slot(source: Sided) -> str:
     """The slot of one database's changes; slots belong to a whole server, so it tells databases apart."""
-    database = f"{source.name.replace('-', '_')}_" if source.name else ""
-    return f"cut_{database}{source.side}_changes"
+    return f"{prefix(source)}{source.side}_changes"
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
-from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed, NotFollowed, Piece, shown
+from cutover.postgres.change_feed import DECODE_TIMEOUT, Changed, ChangeFeed, ComparedElsewhere, Piece, shown
 from cutover.postgres.comparable import Table, same_tables
 from cutover.postgres.session import Session
 from cutover.postgres.suspects import Key, entries, recheck
@@ -109,9 +109,9 @@ class Changes:
     def settle(self, deadline: Deadline, patience: float | None = None) -> Left:
         """Compares what was written meanwhile until little is left; writes go on.
 
-        After `deadline` nothing new is begun. A piece may take `patience` s to be decoded, longer than that: a large
-        transaction is one piece. Raises ChangedRowsDiffer when rows differ, Unreachable when the deadline ends a question. What is behind the slot's
-        position was compared, or is `pending`.
+        After `deadline` nothing new is begun; a piece may take `patience` s to be decoded, because a large transaction is one
+        piece. What is behind the slot's position was compared, or is `pending`. Raises ChangedRowsDiffer when rows differ,
+        ComparedElsewhere when somebody else is at it, and Unreachable when a question is not answered in time.
         """
         before = None
         for number in range(DRAINS):
@@ -223,7 +223,7 @@ class Changes:
         # Before the slot moves: who dies in between reads the same once more. And against what we have read: a second one
         # who compares at the same time must not put out what the other has left for later.
         if not self.source.rows(KEEP, [saved, self.compared, made, pending, counted]):
-            raise NotFollowed(
+            raise ComparedElsewhere(
                 f"somebody else compares the changes of {self.source.label} at this moment, or has validated it anew",
                 next_command="let it end, and try again",
             )

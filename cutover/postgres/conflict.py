@@ -9,12 +9,11 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.postgres.pgoutput import Relation, relation, tuples
 from cutover.postgres.replication import PUBLICATION, filters_origins, subscription_name
-from cutover.postgres.session import QueryFailed, Session
+from cutover.postgres.session import IN_USE, QueryFailed, Session
 
 LIMITS = (2_000, 200_000, 2_000_000)  # changes to decode until the first transaction that is not applied has come
 PEEK = 10.0  # seconds
 SLOT_FREE = 2.0  # seconds
-IN_USE = "55006"  # object_in_use
 
 ACTIVE = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
 # What is behind the position that the worker has noted is applied; the slot's own position follows later.

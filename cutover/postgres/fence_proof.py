@@ -71,8 +71,9 @@ class WritesRefused(Check):
         return Finding.passed(f"{side} refused a write to each of {tried} tables", tables=tried)
 
     def shell(self) -> str:
+        tried = self.database.psql(f"BEGIN;\n{TRY};\n\\t on\n\\a\n{ACCEPTED};\nROLLBACK;")
         return f"""(set -euo pipefail
-accepted=$({self.database.psql(f"BEGIN;{TRY};{chr(10)}{chr(92)}t on{chr(10)}{chr(92)}a{chr(10)}{ACCEPTED};{chr(10)}ROLLBACK;")}
+accepted=$({tried}
 )
 around=$({self.database.ask(REPLICA)}
 )

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from cutover.core.errors import CutoverError
-from cutover.postgres.session import QueryFailed, Session
+from cutover.postgres.session import NOT_ALLOWED, QueryFailed, Session
 
 CANCEL_AFTER = 0.010
 TERMINATE_AFTER = 0.050
@@ -17,7 +17,6 @@ BLOCKERS = """SELECT b, coalesce(a.backend_type, ''), coalesce(a.state, ''), coa
 # A deadlock then ends by the reaper, not by us. Who may not set it must be faster than the server's own second.
 PATIENT_WITH_DEADLOCKS = """DO $do$ BEGIN PERFORM set_config('deadlock_timeout', '20s', true);
 EXCEPTION WHEN insufficient_privilege THEN NULL; END $do$"""
-NOT_ALLOWED = "42501"  # insufficient_privilege
 
 
 class NotOursToEnd(CutoverError):

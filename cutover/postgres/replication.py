@@ -51,10 +51,14 @@ SUBSCRIBED = """SELECT CASE
   ELSE 'following' END"""
 
 
+def prefix(one: Sided) -> str:
+    """How every name of ours begins, other ones for each database: slots belong to a whole server."""
+    return f"cut_{one.name.replace('-', '_')}_" if one.name else "cut_"
+
+
 def subscription_name(source: Sided, target: Sided) -> str:
-    """The name of subscription and slot for one direction; slots belong to a whole server, so it tells databases apart."""
-    database = f"{source.name.replace('-', '_')}_" if source.name else ""
-    return f"cut_{database}{source.side}_{target.side}"
+    """The name of subscription and slot for one direction."""
+    return f"{prefix(source)}{source.side}_{target.side}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ CONNECT = 5.0
 QUERY = 10.0
 APPLICATION = "cutover"  # the fence sends every other session away, so our names begin with this
 
+IN_USE, NOT_ALLOWED, CANCELLED = "55006", "42501", "57014"  # object_in_use, insufficient_privilege, query_canceled
+
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 

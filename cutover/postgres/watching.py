@@ -24,7 +24,9 @@ NEW_TABLE = (
 
 @dataclass(frozen=True)
 class SchemaHolds(Check):
-    """Neither DDL nor large objects are replicated: a column that exists on one side only stops the apply worker, or loses what is written to it.
+    """Neither DDL nor large objects are replicated.
+
+    A column that exists on one side only stops the apply worker, or loses what is written to it.
 
     Watched from the moment the fence kit stands; what differs has to be made the same on both sides before going on.
     What the DDL guard has noted counts until somebody says that the other side has it too: a table that was dropped and

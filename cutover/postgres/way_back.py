@@ -77,9 +77,10 @@ _SEEN = {
 class Directions(Step[str]):
     """Keeps the direction ready that the next switch needs, and takes away the one that it has made useless.
 
-    With 16 or newer on both sides both directions follow all the time, which is each of these states at once. With 15 on either side one follows and the other waits; after a switch the old one is dropped before the
-    new one is enabled, because together they would send every change in a circle. After the switch nobody needs to know any
-    longer what blue changed since the validation, so that is not kept any more.
+    With 16 or newer on both sides both directions follow all the time, which is each of these states at once. With 15 on
+    either side one follows and the other waits; after a switch the old one is dropped before the new one is enabled, because
+    together they would send every change in a circle. After the switch nobody needs to know any longer what blue changed
+    since the validation, so that is not kept any more.
     """
 
     blue: Database

@@ -17,7 +17,7 @@ from cutover.core.gate import Verdict
 from cutover.core.telling import heard
 from cutover.postgres import baseline
 from cutover.postgres.baseline import ChangesCompared, RecordBaseline, RowsDiffer, Validated
-from cutover.postgres.change_feed import ChangeFeed, NotFollowed, Piece, drop, follow, shown
+from cutover.postgres.change_feed import ChangeFeed, ComparedElsewhere, NotFollowed, Piece, drop, follow, shown
 from cutover.postgres.changes import ChangedRowsDiffer, Changes
 from cutover.postgres.comparable import same_tables
 from cutover.postgres.comparison import Progress, Report
@@ -268,7 +268,7 @@ def test_two_who_compare_at_once_put_out_nothing_of_each_other(validated: Pair) 
         one.settle(Deadline.after(60.0))
         validated.sql("blue", "UPDATE public.tricky SET t = 'newer' WHERE id = 12")
         caught_up(validated.blue, validated.green)
-        with pytest.raises(NotFollowed, match="somebody else compares the changes of blue"):
+        with pytest.raises(ComparedElsewhere, match="somebody else compares the changes of blue"):
             other.settle(Deadline.after(60.0))
         one.settle(Deadline.after(60.0))
 
