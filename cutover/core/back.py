@@ -1,6 +1,8 @@
 """The way back: the inverse of what was taken, newest first, retried until it is done or a person is needed."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +49,8 @@ class Back(Legs, ABC):
         A way back that is under way is gone on with. Each step is retried until `patience` has run out; then
         RollbackIncomplete lists the commands that remain.
         """
+        if cause == "asked":
+            self.may_end_after(to, "invoke rollback --env {env} --to {phase} --reason '…'")
         position = self.journal.position()
         leg = position.leg
         asked = (to, everything)
@@ -68,7 +72,8 @@ class Back(Legs, ABC):
             for phase in inverse.phases:
                 self.walk_back(inverse, phase, patience, complaints)
         except CutoverError as error:
-            self.back_stopped(inverse, error)
+            with self.telling_what_stands_still():
+                self.back_stopped(inverse, error)
         self.end("undone" if to else "rolled-back", cleared=self._names_after(to), complaints=complaints)
         if complaints:
             raise RollbackIncomplete(
@@ -91,7 +96,7 @@ class Back(Legs, ABC):
         if not todo:
             return
         interrupted: InterruptRequested | None = None
-        with self.entered(phase, holdable=False, fresh_budget=True):
+        with self._patient(), self.entered(phase, holdable=False, fresh_budget=True):
             while todo:
                 try:
                     self.do(todo[0])
@@ -99,6 +104,8 @@ class Back(Legs, ABC):
                     if patience.expired:
                         raise
                     self.walker.record("retrying", phase=phase.name, item=todo[0].name, error=error.message)
+                    # Whatever time a step may take, trying it again ends when a person has to know.
+                    self.walker.until = patience
                     Backoff(self.clock, first=0.1).pause(patience)
                     continue
                 except GateFailed as error:
@@ -118,9 +125,17 @@ class Back(Legs, ABC):
                     self.walker.heed_interrupts = False
                     interrupted = error
                     continue
+                self.walker.until = None
                 todo.pop(0)
         if interrupted is not None:
             raise interrupted
+
+    @contextmanager
+    def _patient(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.walker.until = None
 
     def back_stopped(self, inverse: Plan, error: CutoverError) -> None:
         """Ends a way back that cannot go on: reopens the window if need be, and says which commands remain."""

@@ -90,7 +90,11 @@ class Unreachable(CutoverError):
 
 
 class GateFailed(CutoverError):
-    """A check failed (latched for this pass) or was not satisfied before its deadline."""
+    """The check of `gate` failed (latched for this pass) or, `timed_out`, was not satisfied before its deadline."""
+
+    def __init__(self, gate: str, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(f"{gate}: {message}")
+        self.gate, self.timed_out = gate, timed_out
 
 
 class BudgetOverrun(CutoverError):

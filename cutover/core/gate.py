@@ -81,9 +81,12 @@ class Gate:
 
     `lapse` bears with a soak's trouble for so many seconds: what ends before leaves the soak as it was, and what lasts
     longer fails the gate at once. Without it every `insufficient` begins the soak anew, until all its time is over.
-    `since` names a step: the hold then counts from the recorded time at which that step converged.
+    Without `since` only the time counts in which a process watched; `since` names a step: the hold then counts by the clock,
+    from the recorded time at which that step converged.
     `on_rollback` is the gate's face for the way back, which must stay passed for `hold_back` seconds; without one the
     way back does not ask.
+    `on_fail` is what a failure starts, `on_timeout` what the end of its time starts where that is something else.
+    `detaches`: what it waits for is time or a person; a run that was begun detached ends there, and is gone on with later.
     """
 
     name: str
@@ -95,6 +98,8 @@ class Gate:
     on_rollback: Check | None = None
     hold_back: float = 0.0
     on_fail: Policy = Policy.STOP
+    on_timeout: Policy | None = None
+    detaches: bool = False
     undoes: tuple[str, ...] = ()
 
     def inverse(self) -> "Gate | None":
@@ -111,15 +116,57 @@ class Gate:
             lapse=None,
             since=None,
             on_fail=Policy.STOP,
+            on_timeout=None,
+            detaches=False,
             undoes=(self.name,),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """A check that is asked before every step and during every wait, at most each `every` seconds."""
+    """A check that is asked before every step and during every wait, at most each `every` seconds; a failing one starts `policy`.
+
+    `during` names the phases in which it is asked; without any it is asked in all of them.
+    `investigate`: for so many seconds the run stands still first, and goes on to be watched; what is well at their end goes on.
+    `stands`: with the policy `hold` the run stands still where it is, and goes on to be watched, until a person says to go on.
+    Blind, or with too little to judge, for `patience` seconds it starts `on_blind` (without one: what a failure starts) or
+    `on_insufficient` (without one it waits).
+    """
 
     name: str
     check: Check
     policy: Policy
     every: float = 1.0
+    during: tuple[str, ...] = ()
+    investigate: float = 0.0
+    stands: bool = False
+    patience: float = 10.0
+    on_blind: Policy | None = None
+    on_insufficient: Policy | None = None
+
+    def starts(self, verdict: Verdict) -> Policy | None:
+        """What a verdict that lasts starts, None for nothing."""
+        match verdict:
+            case Verdict.FAIL:
+                return self.policy
+            case Verdict.BLIND:
+                return self.on_blind or self.policy
+            case Verdict.INSUFFICIENT:
+                return self.on_insufficient
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """The guard as plain data, for the plan's digest."""
+        told = {
+            "during": self.during,
+            "investigate": self.investigate,
+            "stands": self.stands,
+            "on_blind": self.on_blind,
+            "on_insufficient": self.on_insufficient,
+        }
+        return {
+            "name": self.name,
+            "policy": self.policy,
+            "check": self.check.shell(),
+            **{word: value for word, value in told.items() if value},
+        }

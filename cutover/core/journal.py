@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cutover.core import killpoint
-from cutover.core.lease import Lease
+from cutover.core.lease import Lease, LeaseStore
 from cutover.core.plain import digest
 
 
@@ -44,6 +44,13 @@ class Store(Protocol):
         """The words left for a run, oldest first."""
 
 
+class State(Store, LeaseStore, Protocol):
+    """Journal and lease of one environment in one place."""
+
+    def close(self) -> None:
+        """Gives back what was opened; the lease stays as it is."""
+
+
 @dataclass(frozen=True)
 class Leg:
     """One walk over a plan or its inverse, as its first entry says."""
@@ -65,13 +72,27 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Why a run stands still: `guard` saw something at `at`; for `seconds` (None: until a person decides), then `then`."""
+
+    guard: str
+    at: float
+    seen: str
+    seconds: float | None
+    then: str
+
+
+@dataclass(frozen=True)
 class Position:
     """Where a run stands: derived from its entries, never stored.
 
     `done` are the forward items that hold now, in the order in which they were last done; `kept` are those that an ended
     way back left standing; `leg_done` the items finished in the present leg; `intent` the step with an intent that was not
     answered (what it undoes is no longer `done`); `failed` what failed in this leg (latched); `converged_at` when each step
-    was last seen done.
+    was last seen done. `hold_begun` is when each hold began, put off by the time in which no process watched; `standing` is
+    by guard what the run stands still for, `noticed` are the guards whose failure was told, `borne` those which fail and
+    with which a person said to go on; `asked` is since when a gate waits for an answer. `at` is when whoever walks the
+    run, under `token`, wrote its newest entry.
     """
 
     run: str
@@ -87,6 +108,12 @@ class Position:
     failed: Mapping[str, str] = field(default_factory=dict)
     hold_begun: Mapping[str, float] = field(default_factory=dict)
     converged_at: Mapping[str, float] = field(default_factory=dict)
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    noticed: frozenset[str] = frozenset()
+    borne: frozenset[str] = frozenset()
+    asked: Mapping[str, float] = field(default_factory=dict)
+    at: float = 0.0
+    token: int = 0
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -127,6 +154,16 @@ class Journal:
     def entries(self) -> Sequence[Entry]:
         return tuple(self._entries)
 
+    @property
+    def length(self) -> int:
+        """How many entries there are."""
+        return len(self._entries)
+
+    @property
+    def began(self) -> float | None:
+        """When the run's first entry was written; None before it."""
+        return self._entries[0].at if self._entries else None
+
     def wishes(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
         return self._store.wishes(self.run)
 
@@ -143,13 +180,31 @@ def position_of(run: str, entries: Iterable[Entry]) -> Position:
 
 
 def _after(p: Position, entry: Entry) -> Position:
+    told = _told(p, entry)
+    if entry.kind in ("leg-started", "leg-resumed"):
+        return replace(told, at=entry.at, token=entry.token)
+    # What another process writes down meanwhile, who was told of it for example, does not mean that somebody watched.
+    return replace(told, at=entry.at) if entry.token == p.token or not p.token else told
+
+
+def _told(p: Position, entry: Entry) -> Position:
     data = entry.data
     match entry.kind:
         case "leg-started":
-            leg = _leg(entry)
-            return replace(
-                p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, hold_begun={}, phase=None, phase_entered={}
-            )
+            return _leg_started(p, _leg(entry))
+        case "leg-resumed":
+            return replace(p, hold_begun=_put_off(p, entry.at))
+        case "standing":
+            still = Standing(data["guard"], entry.at, data["seen"], data["seconds"], data["then"])
+            return replace(p, standing={**p.standing, still.guard: still})
+        case "standing-ended":
+            standing = {name: still for name, still in p.standing.items() if name != data["guard"]}
+            borne = p.borne | {data["guard"]} if data["outcome"] == "borne" else p.borne
+            return replace(p, standing=standing, borne=borne)
+        case "guard-failed" if data["policy"] == "notify":
+            return replace(p, noticed=p.noticed | {data["guard"]})
+        case "guard-cleared":
+            return replace(p, noticed=p.noticed - {data["guard"]}, borne=p.borne - {data["guard"]})
         case "phase-entered":
             return replace(p, phase=data["phase"], phase_entered={**p.phase_entered, data["phase"]: entry.at})
         case "phase-left":
@@ -159,6 +214,8 @@ def _after(p: Position, entry: Entry) -> Position:
             return replace(p, intent=data["step"], intent_undoes=undoes, done=_without(p.done, undoes))
         case "converged" | "skipped" | "passed" | "noted":
             return _item_done(p, entry)
+        case "waiting":
+            return replace(p, asked={data["gate"]: entry.at, **p.asked})
         case "hold-begun":
             return replace(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
         case "hold-broken":
@@ -175,6 +232,23 @@ def _after(p: Position, entry: Entry) -> Position:
     return p
 
 
+def _leg_started(p: Position, leg: Leg) -> Position:
+    """A leg that goes on forward where the one before it was only told to wait keeps what was waited for."""
+    begun = replace(p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, phase=None, phase_entered={})
+    last = p.leg
+    goes_on = last is not None and last.direction == leg.direction == "forward" and last.plan == leg.plan
+    if goes_on and last is not None and last.outcome in ("interrupted", "waiting"):
+        return replace(begun, hold_begun=_put_off(p, leg.at))
+    fresh = replace(begun, hold_begun={})
+    return fresh if goes_on else replace(fresh, asked={}, standing={}, noticed=frozenset(), borne=frozenset())
+
+
+def _put_off(p: Position, now: float) -> Mapping[str, float]:
+    """Since the newest entry nobody watched; a hold has to be watched for all of its time."""
+    unwatched = max(0.0, now - p.at)
+    return {gate: begun + unwatched for gate, begun in p.hold_begun.items()}
+
+
 def _item_done(p: Position, entry: Entry) -> Position:
     data = entry.data
     name = data.get("step") or data["gate"]
@@ -189,6 +263,7 @@ def _item_done(p: Position, entry: Entry) -> Position:
         intent=None if answered else p.intent,
         intent_undoes=() if answered else p.intent_undoes,
         converged_at={**p.converged_at, name: entry.at},
+        asked={gate: at for gate, at in p.asked.items() if gate != name},
     )
 
 

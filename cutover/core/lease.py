@@ -9,7 +9,7 @@ class Lease:
     """The right to append to one environment's journal; a higher `token` makes this one void.
 
     `since` is seconds since the epoch, `started` the holder's process start in clock ticks (a reused pid is another
-    process).
+    process). `machine` says whose pids these are, as hostnames are not unique; empty in leases of earlier versions.
     """
 
     id: str
@@ -20,6 +20,7 @@ class Lease:
     started: int
     since: float
     operation: str
+    machine: str = ""
 
 
 class LeaseStore(Protocol):

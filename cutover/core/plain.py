@@ -50,3 +50,21 @@ def text(value: Any) -> str:
     if "__str__" in vars(type(value)):
         return str(value)
     return canonical(value)
+
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def span(seconds: float) -> str:
+    """Seconds for a person: `0.2 s`, `90 s`, `24 h`, `7 d 12 h`."""
+    if seconds < 120:
+        return f"{round(seconds, 1):g} s"
+    left, parts = round(seconds), []
+    for size, unit in _UNITS:
+        # A day or two is better said in hours.
+        if left >= size and not (unit == "d" and seconds <= 172_800):
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    if left:
+        parts.append(f"{left} s")
+    return " ".join(parts[:2])

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from cutover.core.errors import CutoverError, PointOfNoReturn
-from cutover.core.gate import Gate, Guard, Policy
+from cutover.core.gate import Check, Gate, Guard, Policy
 from cutover.core.plain import digest, text
 from cutover.core.step import Step
 
@@ -18,8 +19,11 @@ class PlanError(CutoverError):
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A named run of items with an owner; `budget` is seconds, `overrun` what its end starts.
+    """A named run of items with an owner; `budget` is seconds, `overrun` what its end starts, `on_failure` what a step starts
+    that fails, does not get done in time or cannot be reached. What somebody else changed is never answered by more changes.
 
+    `handed_on` names its steps that stop what only the phase right after it starts again, on the other side, by the steps
+    that it names as `taken_on`: a run does not end between the two of its own accord.
     A `supervised` phase runs under a second process that ends it by its budget when the first one dies.
     """
 
@@ -28,22 +32,32 @@ class Phase:
     items: tuple[Item, ...]
     budget: float | None = None
     overrun: Policy = Policy.STOP
+    on_failure: Policy = Policy.STOP
     supervised: bool = False
+    handed_on: tuple[str, ...] = ()
+    taken_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Phases in order, with the guards that watch all of them; raises PlanError when the states do not chain."""
+    """Phases in order, with the guards that watch all of them; raises PlanError when the states do not chain.
+
+    `affordable`: fails where going back would cost so much that the run does not do it by itself.
+    `rebinds`: a run goes on with it when it was changed meanwhile, because each item of it holds by itself.
+    """
 
     name: str
     environment: str
     phases: tuple[Phase, ...]
     guards: tuple[Guard, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rebinds: bool = False
+    affordable: Check | None = None
 
     def __post_init__(self) -> None:
         _names_are_unique(self)
         _states_chain(self)
+        _nothing_stands_still_in_a_pause(self)
 
     def walk(self) -> Iterator[tuple[Phase, Item]]:
         """Every item with its phase, in order."""
@@ -63,9 +77,22 @@ class Plan:
                 return phase
         raise PlanError(f"no phase {name!r}; the phases are {', '.join(p.name for p in self.phases)}")
 
+    def awaited_after(self, name: str) -> Phase | None:
+        """The phase right after `name` that starts again what this one stops; None where nothing is handed on."""
+        pairs = pairwise(self.phases)
+        return next((then for one, then in pairs if one.name == name and one.handed_on and then.taken_on), None)
+
+    def is_awaited(self, name: str) -> bool:
+        """Whether the phase starts again what the one before it has stopped."""
+        return any(then is not None and then.name == name for then in (self.awaited_after(p.name) for p in self.phases))
+
     def commit_steps(self) -> tuple[Step[Any], ...]:
         """The steps that change which side accepts writes."""
         return tuple(step for _, step in self.steps() if step.commit_point)
+
+    def switching_steps(self) -> tuple[Step[Any], ...]:
+        """The steps that give green what was blue's: its writes, or in a plan that moves no writes its traffic."""
+        return self.commit_steps() or tuple(step for _, step in self.steps() if step.lane == "traffic")
 
     def pending(self, done: Sequence[str]) -> frozenset[str]:
         """The names of the items that are still to do, given those `done` in the order in which they were last done.
@@ -124,7 +151,8 @@ class Plan:
             "name": self.name,
             "environment": self.environment,
             "configuration": self.configuration,
-            "guards": [{"name": g.name, "policy": g.policy, "check": g.check.shell()} for g in self.guards],
+            "guards": [guard.describe() for guard in self.guards],
+            **({"affordable": self.affordable.shell()} if self.affordable is not None else {}),
             "phases": [
                 {
                     "name": p.name,
@@ -132,6 +160,9 @@ class Plan:
                     "budget": p.budget,
                     "overrun": p.overrun,
                     "supervised": p.supervised,
+                    **({"handed_on": p.handed_on} if p.handed_on else {}),
+                    **({"taken_on": p.taken_on} if p.taken_on else {}),
+                    **({"on_failure": p.on_failure} if p.on_failure is not Policy.STOP else {}),
                     "items": [_describe(item) for item in p.items],
                 }
                 for p in self.phases
@@ -169,6 +200,7 @@ def _describe(item: Item) -> dict[str, Any]:
         "on_rollback": item.on_rollback.shell() if item.on_rollback else None,
         **({"lapse": item.lapse} if item.lapse is not None else {}),
         **({"hold_back": item.hold_back} if item.hold_back else {}),
+        **({"on_timeout": item.on_timeout} if item.on_timeout else {}),
     }
 
 
@@ -190,6 +222,16 @@ def _states_chain(plan: Plan) -> None:
                 f"but {previous.name} leaves {step.resource} at {text(previous.after)}"
             )
         last[step.resource] = step
+
+
+def _nothing_stands_still_in_a_pause(plan: Plan) -> None:
+    supervised = {phase.name for phase in plan.phases if phase.supervised}
+    for guard in plan.guards:
+        if (guard.stands or guard.investigate) and (not guard.during or supervised & set(guard.during)):
+            raise PlanError(
+                f"plan {plan.name}: guard {guard.name} lets the run stand still, and would do so in "
+                f"{', '.join(sorted(supervised)) or 'any phase'}, where writes wait"
+            )
 
 
 def _inverted(

@@ -1,5 +1,6 @@
 """A run: walks a plan forward and back over a journal, from wherever the journal says it stands."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from cutover.core.back import REOPENED, RETRYABLE, UNDO, UNDO_CAUSES, Back
@@ -14,12 +15,15 @@ from cutover.core.errors import (
     RolledBack,
     Waiting,
 )
-from cutover.core.gate import Gate, Policy
+from cutover.core.gate import Gate, Guard, Policy, Verdict
 from cutover.core.journal import Position
 from cutover.core.leg import BACK, FORWARD
 from cutover.core.plan import Item, Phase
+from cutover.core.policy import policy_of, started_by
 from cutover.core.step import Step
-from cutover.core.walk import GuardTripped, InterruptRequested
+from cutover.core.walk import GuardTripped, InterruptRequested, found
+
+GOES_ON = (Policy.STOP, Policy.HOLD)  # what these stop can wait for the phase that starts again what was stopped
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Run(Back):
         position = self.journal.position()
         under_way = position.under_way and position.leg is not None and position.leg.direction == FORWARD
         wanted = self.plan.names_until(until)
+        self.may_end_after(until, "invoke cutover --env {env} --until {phase}")
         if not position.under_way and self.plan.pending(position.done).isdisjoint(wanted):
             return "nothing"
         self._answer_merged_undo(position)
@@ -50,7 +55,8 @@ class Run(Back):
                 if phase.name == until:
                     break
         except CutoverError as error:
-            self._forward_stopped(error)
+            with self.telling_what_stands_still():
+                self._forward_stopped(error)
         outcome = "until" if until is not None and until != self.plan.phases[-1].name else "done"
         self.end(outcome)
         return outcome
@@ -66,31 +72,42 @@ class Run(Back):
                 self.walker.take(step)
 
     def _walk_phase(self, phase: Phase) -> None:
+        awaited = self.plan.is_awaited(phase.name)
+        if not awaited:
+            self._raise_after_phase = None
         pending = self.plan.pending(self.journal.position().done)
         todo = [item for item in phase.items if item.name in pending]
-        if not todo:
-            return
-        self._finish_by, self._raise_after_phase = None, None
-        self.walker.guards = self.plan.guards
-        with self.entered(phase, holdable=True):
-            while todo:
-                try:
-                    self.do(todo[0])
-                    todo.pop(0)
-                except CutoverError as error:
-                    if self._in_phase(phase, todo[0], error):
+        if todo:
+            self._finish_by = None
+            tripped = isinstance(self._raise_after_phase, GuardTripped)
+            self.walker.guards = self._guards_that_stop() if tripped else self.plan.guards
+            with self.entered(phase, holdable=not awaited):
+                while todo:
+                    try:
+                        self.do(todo[0])
                         todo.pop(0)
-        if self._raise_after_phase is not None:
-            raise self._raise_after_phase
+                    except CutoverError as error:
+                        if self._in_phase(phase, todo[0], error):
+                            todo.pop(0)
+        postponed = self._raise_after_phase
+        if postponed is not None and not (self.plan.awaited_after(phase.name) and self._policy(postponed) in GOES_ON):
+            raise postponed
+
+    def _guards_that_stop(self) -> tuple[Guard, ...]:
+        return tuple(guard for guard in self.plan.guards if guard.policy not in GOES_ON)
 
     def _in_phase(self, phase: Phase, item: Item, error: CutoverError) -> bool:
         """Decides about an error inside a phase: True goes on with the next item, False tries the same again, or raises."""
-        if isinstance(item, Gate) and item.on_fail is Policy.NOTIFY and isinstance(error, GateFailed):
+        if isinstance(item, Gate) and isinstance(error, GateFailed) and started_by(item, error) is Policy.NOTIFY:
             self.walker.record("noted", gate=item.name, seen=error.message)
             return True
         if isinstance(error, BudgetOverrun) and phase.overrun is Policy.NOTIFY:
             self.walker.budget = None
             self.walker.record("overrun", phase=phase.name, error=error.message)
+            return False
+        if self.plan.is_awaited(phase.name) and self._can_wait(error):
+            self._postpone(error)
+            self.walker.guards = self._guards_that_stop() if isinstance(error, GuardTripped) else self.walker.guards
             return False
         if phase.overrun is not Policy.UNDO:
             raise error
@@ -106,12 +123,10 @@ class Run(Back):
         if isinstance(error, BudgetOverrun):
             return False
         if isinstance(error, InterruptRequested):
-            self._raise_after_phase = self._raise_after_phase or error
-            self.walker.heed_interrupts = False
+            self._postpone(error)
         elif isinstance(error, GateFailed | GuardTripped):
             # What it starts waits for the end of the window, or the writes would wait for a person.
-            if not isinstance(self._raise_after_phase, GateFailed | GuardTripped):
-                self._raise_after_phase = error
+            self._postpone(error)
             self.walker.guards = ()
             return isinstance(error, GateFailed)
         elif isinstance(error, RETRYABLE) and not self._finish_by.expired:
@@ -121,6 +136,16 @@ class Run(Back):
         else:
             raise error
         return False
+
+    def _can_wait(self, error: CutoverError) -> bool:
+        return isinstance(error, InterruptRequested | GuardTripped) and self._policy(error) in GOES_ON
+
+    def _postpone(self, error: CutoverError) -> None:
+        if isinstance(error, InterruptRequested):
+            self._raise_after_phase = self._raise_after_phase or error
+            self.walker.heed_interrupts = False
+        elif not isinstance(self._raise_after_phase, GateFailed | GuardTripped):
+            self._raise_after_phase = error
 
     def _undo(self, phase: Phase, cause: CutoverError) -> None:
         self.walker.record("overrun", phase=phase.name, committed=False, error=cause.message)
@@ -141,10 +166,10 @@ class Run(Back):
         if isinstance(error, Waiting):
             self.end("waiting", error=error.message)
             raise error
-        policy = self._policy(error)
+        policy = self._affordable(self._policy(error), error)
         if policy is Policy.ROLLBACK:
             self._turn_back(error, to=None)
-            raise RolledBack(f"rolled back: {error.message}") from error
+            raise RolledBack(error.message) from error
         if policy is Policy.PREVIOUS_PHASE and (before := self.phase_before(self.phase_name)):
             self._turn_back(error, to=before)
             raise Waiting(f"went back to the end of {before}: {error.message}") from error
@@ -165,15 +190,19 @@ class Run(Back):
             self.end("stopped", error=error.message)
             raise wall from error
 
+    def _affordable(self, policy: Policy, error: CutoverError) -> Policy:
+        """The policy; freeze where going back would be too dear, and nobody has asked for it."""
+        if policy is not Policy.ROLLBACK or self.plan.affordable is None or getattr(error, "asked", False):
+            return policy
+        finding = found(self.plan.affordable)
+        if finding.verdict is not Verdict.FAIL:
+            return policy
+        self.walker.record("rollback-too-dear", seen=finding.seen, error=error.message)
+        error.message += f"; going back would cost too much: {finding.seen}"
+        return Policy.FREEZE
+
     def _policy(self, error: CutoverError) -> Policy:
-        if isinstance(error, GuardTripped):
-            return error.policy
-        if isinstance(error, BudgetOverrun):
-            return self.plan.phase(self.phase_name).overrun
-        if isinstance(error, GateFailed):
-            gates = [item for _, item in self.plan.walk() if isinstance(item, Gate)]
-            return next((gate.on_fail for gate in gates if error.message.startswith(f"{gate.name}: ")), Policy.STOP)
-        return Policy.STOP
+        return policy_of(self.plan, self.phase_name, error)
 
     # --- resume and recovery -----------------------------------------------------------------------------------
 
@@ -186,6 +215,23 @@ class Run(Back):
         if leg.direction == BACK and leg.outcome != "undone":
             return self.back(reason=leg.reason, to=leg.to, everything=leg.everything, cause=leg.cause)
         return self.forward(until=until or (None if leg.outcome == "until" else leg.until))
+
+    def stand_by(self) -> None:
+        """Watches a run that goes on for nobody, and does what its guards start, until a person says to go on."""
+        since = self.journal.position().at
+        backoff = Backoff(self.clock, first=0.05)
+        self.walker.holdable = self.walker.stands_by = True
+        try:
+            while not any(k == "resume" and float(w.get("at", 0)) >= since for k, w in self.journal.wishes()):
+                self.walker.looking("watch", "stands by until a person says to go on", Deadline.after(0, self.clock))
+                self.walker.breathe()
+                self.walker.stand_still()
+                backoff.pause()
+        except CutoverError as error:
+            with self.telling_what_stands_still():
+                self._forward_stopped(error)
+        finally:
+            self.walker.stands_by = False
 
     def recover(self, phase_name: str) -> str:
         """For the supervisor: ends a phase whose worker died; past the commit point forward, before it back.
@@ -201,7 +247,8 @@ class Run(Back):
         self.walker.record("recovering", phase=phase_name, direction=leg.direction)
         phase = self.plan.phase(phase_name)
         if leg.direction == FORWARD and (leg.cause in UNDO_CAUSES or self.is_committed(phase)):
-            self.forward(until=phase_name)
+            following = self.plan.awaited_after(phase_name)
+            self.forward(until=following.name if following else phase_name)
             return "finished"
         if leg.direction == FORWARD:
             self.back(reason="the worker died inside the window", cause=UNDO, to=self.phase_before(phase_name))
@@ -223,12 +270,17 @@ class Run(Back):
             self.begin(FORWARD, resumed=False, until=phase_name, cause=REOPENED)
             phase = self.plan.phase(phase_name)
             self._walk_phase(replace(phase, items=tuple(item for item in phase.items if isinstance(item, Step))))
-            self.end("reopened")
         except CutoverError as second:
             self.end("stopped", error=second.message)
             raise RollbackIncomplete(
                 f"the way back stopped ({error.message}), and so did reopening the window ({second.message})"
             ) from second
+        # The side that serves needs again what its way back had stopped already; where that fails, the error says so.
+        following = self.plan.awaited_after(phase_name)
+        with suppress(CutoverError):
+            if following is not None:
+                self._walk_phase(replace(following, items=tuple(i for i in following.items if isinstance(i, Step))))
+        self.end("reopened")
 
 
 class _Undone(CutoverError):

@@ -100,7 +100,6 @@ class Step(ABC, Generic[S]):
             undoes=self.undoes + earlier.undoes,
         )
 
-    @classmethod
-    def why(cls) -> str:
-        """The class docstring: the reason that the runbook gives."""
-        return inspect.getdoc(cls) or ""
+    def why(self) -> str:
+        """The reason that the runbook gives: the class docstring, unless the step brings its own."""
+        return inspect.getdoc(type(self)) or ""

@@ -1,7 +1,7 @@
 """The engine rule: how one step is taken and how one gate is asked. DESIGN: observe, intend, run, observe, record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,17 +17,28 @@ from cutover.core.errors import (
     Unreachable,
     Waiting,
 )
-from cutover.core.gate import Gate, Verdict
+from cutover.core.gate import Finding, Gate, Verdict
 from cutover.core.journal import Position
 from cutover.core.plain import plain, text
 from cutover.core.step import Step
 from cutover.core.telling import heard
 from cutover.core.watch import Event, GuardTripped, InterruptRequested, Listener, Watch, found, reason
 
-__all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Walker", "is_open", "observed", "past_commit"]
+__all__ = [
+    "Event",
+    "GuardTripped",
+    "InterruptRequested",
+    "Listener",
+    "Walker",
+    "found",
+    "is_open",
+    "observed",
+    "past_commit",
+]
 
 T = TypeVar("T")
 
+WATCHED = 60.0  # seconds between two entries which say that a soak is watched; longer soaks say it less often
 STOPS = (InterruptRequested, GuardTripped, Waiting, BudgetOverrun)  # what `breathe` ends a wait with
 
 
@@ -35,11 +46,14 @@ STOPS = (InterruptRequested, GuardTripped, Waiting, BudgetOverrun)  # what `brea
 class Walker(Watch):
     """Takes steps and asks gates for one run."""
 
-    _first_look: dict[str, float] = field(default_factory=dict)
-
     def take(self, step: Step[Any]) -> None:
         """Brings the step's resource to `after`, or raises with what was seen and what was wanted."""
+        with self.counting(step=step.name):
+            self._take(step)
+
+    def _take(self, step: Step[Any]) -> None:
         self.breathe()
+        self.stand_still()
         position = self.journal.position()
         intended = is_open(position, step)
         deadline = self.deadline(step.settle)
@@ -84,11 +98,15 @@ class Walker(Watch):
         self.looking(name, seen, deadline)
         self.breathe()
 
+    def _shown(self, name: str, deadline: Deadline, seen: str) -> None:
+        self.looking(name, seen, deadline)
+
     def _observe(self, step: Step[Any], deadline: Deadline) -> Any:
         backoff = Backoff(self.clock)
         while True:
             try:
-                return observed(step)
+                with heard(partial(self._said, step.name, deadline)):
+                    return observed(step)
             except Unreachable as error:
                 self.looking(step.name, f"not reachable: {error.message}", deadline)
                 self.breathe()
@@ -101,9 +119,12 @@ class Walker(Watch):
         known = {step.before, step.after} | step.between
         # After a failed command a short look is enough: either it took effect, or trying again is the caller's decision.
         deadline = deadline.within(1.0) if failure is not None else deadline
+        # After a failure nothing may end the reading back: it decides what the record says.
+        listener = self._said if failure is None else self._shown
         while True:
             try:
-                seen = observed(step)
+                with heard(partial(listener, step.name, deadline)):
+                    seen = observed(step)
             except Unreachable as error:
                 shown = f"not reachable: {error.message}"
                 if deadline.expired:
@@ -142,19 +163,25 @@ class Walker(Watch):
 
     def ask(self, gate: Gate) -> None:
         """Waits until the gate's check has passed and stayed passed; a `fail` latches for this leg."""
+        with self.counting(gate=gate.name):
+            self._ask(gate)
+
+    def _ask(self, gate: Gate) -> None:
         self.breathe()
+        self.stand_still()
         position = self.journal.position()
         if gate.name in position.failed:
-            raise GateFailed(f"{gate.name}: failed before in this pass: {position.failed[gate.name]}")
-        deadline = self.deadline(gate.deadline + gate.hold)
+            raise GateFailed(gate.name, f"failed before in this pass: {position.failed[gate.name]}")
+        deadline = self.deadline(self._time_of(gate))
         backoff = Backoff(self.clock)
         last = ""
         lapse: Deadline | None = None
         while True:
-            finding = found(gate.check)
+            with heard(partial(self._said, gate.name, deadline)):
+                finding = found(gate.check)
             if finding.verdict is Verdict.FAIL:
                 self.record("failed", gate=gate.name, seen=finding.seen, hint=finding.hint, data=plain(finding.data))
-                raise GateFailed(f"{gate.name}: {finding.seen}" + (f" ({finding.hint})" if finding.hint else ""))
+                raise GateFailed(gate.name, _hinted(finding.seen, finding))
             shown = f"{finding.verdict.value}: {finding.seen}"
             if finding.verdict is Verdict.PASS:
                 left = self._hold_left(gate)
@@ -167,7 +194,8 @@ class Walker(Watch):
                 lapse = None
             else:
                 if shown != last:
-                    self.record("waiting", gate=gate.name, verdict=finding.verdict.value, seen=finding.seen)
+                    asks = {"asks": True} if gate.detaches and gate.hold <= 0 else {}
+                    self.record("waiting", gate=gate.name, verdict=finding.verdict.value, seen=finding.seen, **asks)
                 last = shown
                 within = gate.deadline
                 if gate.lapse is not None:
@@ -177,13 +205,26 @@ class Walker(Watch):
                     self._break_hold(gate)
                 if deadline.expired or (lapse is not None and lapse.expired):
                     self.breathe()
-                    raise GateFailed(
-                        f"{gate.name}: not satisfied within {within:g} s: {shown}"
-                        + (f" ({finding.hint})" if finding.hint else "")
-                    )
+                    time = f"within {within:g} s" if within else "at the first look"
+                    raise GateFailed(gate.name, _hinted(f"not satisfied {time}: {shown}", finding), timed_out=True)
             self.looking(gate.name, shown, deadline)
             self.breathe()
+            if self.stand_still():
+                # What was wrong meanwhile was not well: the soak, and the time that it may take, begin anew.
+                self._break_hold(gate)
+                deadline, lapse = self.deadline(gate.deadline + gate.hold), None
+                continue
+            if self.detached and gate.detaches:
+                raise Waiting(f"{gate.name}: {shown}")
+            self._watched(gate)
             backoff.pause()
+
+    def _time_of(self, gate: Gate) -> float:
+        """Seconds that the gate has; one that waits for a person has them from its first question, over restarts, too."""
+        asked = self.journal.position().asked.get(gate.name)
+        if not gate.detaches or gate.hold > 0 or asked is None:
+            return gate.deadline + gate.hold
+        return max(0.0, gate.deadline - self.elapsed(asked, f"waiting:{gate.name}"))
 
     def _hold_left(self, gate: Gate) -> float:
         if gate.hold <= 0:
@@ -191,26 +232,26 @@ class Walker(Watch):
         position = self.journal.position()
         if gate.since is not None and gate.since in position.converged_at:
             begun = position.converged_at[gate.since]
-            marks = [f"converged:{gate.since}", f"skipped:{gate.since}"]
-        else:
-            # A `since` that never converged gives no head start: the hold then counts from now.
-            if gate.name not in position.hold_begun:
-                self.record("hold-begun", gate=gate.name, seconds=gate.hold)
-                position = self.journal.position()
-            begun = position.hold_begun[gate.name]
-            marks = [f"hold-begun:{gate.name}"]
-        # A wall clock that jumps must neither shorten nor stretch a wait that this process itself has seen begin; a hold
-        # from an earlier process is known by wall time alone, but began no later than our first look at it.
-        now = self.clock.monotonic()
-        seen = [now - self._begun[mark] for mark in marks if mark in self._begun]
-        if seen:
-            return gate.hold - min(seen)
-        first = self._first_look.setdefault(f"{gate.name}:{begun}", now)
-        return gate.hold - max(self.clock.now() - begun, now - first)
+            return gate.hold - self.elapsed(begun, f"converged:{gate.since}", f"skipped:{gate.since}")
+        # A `since` that never converged gives no head start: the hold then counts from now.
+        if gate.name not in position.hold_begun:
+            self.record("hold-begun", gate=gate.name, seconds=gate.hold)
+        begun = self.journal.position().hold_begun[gate.name]
+        return gate.hold - self.elapsed(begun, f"hold-begun:{gate.name}")
 
     def _break_hold(self, gate: Gate) -> None:
         if gate.name in self.journal.position().hold_begun:
             self.record("hold-broken", gate=gate.name)
+
+    def _watched(self, gate: Gate) -> None:
+        """Writes down now and then that a soak is watched: after a crash only the time up to the newest entry counts."""
+        position = self.journal.position()
+        if gate.name in position.hold_begun and self.clock.now() - position.at >= max(WATCHED, gate.hold / 1000):
+            self.record("watched", gate=gate.name)
+
+
+def _hinted(seen: str, finding: Finding) -> str:
+    return seen + (f" ({finding.hint})" if finding.hint else "")
 
 
 def is_open(position: Position, step: Step[Any]) -> bool:

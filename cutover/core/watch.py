@@ -1,28 +1,22 @@
 """What is watched at every boundary and during every wait: interrupts, holds, guards, the budget."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from cutover.core.clock import Clock, Deadline, Interrupt
-from cutover.core.errors import BudgetOverrun, CutoverError, Unreachable, Waiting
-from cutover.core.gate import Check, Finding, Guard, Policy, Verdict
-from cutover.core.journal import Journal
+from cutover.core.clock import Backoff, Deadline, Interrupt
+from cutover.core.errors import BudgetOverrun, CutoverError, Waiting
+from cutover.core.gate import Verdict
+from cutover.core.guarding import Guarding, GuardTripped, found, reason
+from cutover.core.journal import Entry, Standing
+from cutover.core.telling import heard, noted
 
-GUARD_PATIENCE = 10.0  # seconds that a guard may be blind before it counts as failed
+__all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Watch", "found", "reason"]
 
 
 class InterruptRequested(CutoverError):
     """The operator asked to stop; raised at a journal boundary only."""
-
-
-class GuardTripped(CutoverError):
-    """A guard failed; `policy` says what that starts."""
-
-    def __init__(self, message: str, policy: Policy) -> None:
-        super().__init__(message)
-        self.policy = policy
 
 
 @dataclass(frozen=True)
@@ -37,27 +31,31 @@ Listener = Callable[[Event], None]
 
 
 @dataclass
-class Watch:
-    """Records and shows what happens in one run, and watches interrupts, holds, guards and the budget while it waits."""
+class Watch(Guarding):
+    """Records and shows what happens in one run, and watches interrupts, holds, guards and the budget while it waits.
 
-    journal: Journal
-    clock: Clock
+    `detached`: where only time or a person is waited for, the walk ends and is gone on with later.
+    """
+
     interrupt: Interrupt
     listen: Listener
-    guards: tuple[Guard, ...] = ()
     budget: Deadline | None = None
-    holdable: bool = True
+    until: Deadline | None = None
     heed_interrupts: bool = True
-    _asked: dict[str, float] = field(default_factory=dict)
-    _blind_since: dict[str, float] = field(default_factory=dict)
-    _begun: dict[str, float] = field(default_factory=dict)
+    detached: bool = False
 
     def record(self, kind: str, **data: Any) -> None:
         """Appends to the journal and shows it."""
-        self.journal.append(kind, **data)
-        if "step" in data or "gate" in data:
-            self._begun[f"{kind}:{data.get('step') or data.get('gate')}"] = self.clock.monotonic()
+        with self._undisturbed():
+            self.journal.append(kind, **data)
+        about = data.get("step") or data.get("gate") or data.get("guard")
+        if about:
+            self._begun[f"{kind}:{about}"] = self.clock.monotonic()
         self._show(Event(kind, data))
+
+    def show_entry(self, entry: Entry) -> None:
+        """Shows what is in the journal already."""
+        self._show(Event(entry.kind, entry.data))
 
     def _show(self, event: Event) -> None:
         # A closed terminal or pipe must not end a write pause half-way.
@@ -68,66 +66,95 @@ class Watch:
         """What is looked at before every step and during every wait; raises what must stop the walk."""
         if self.heed_interrupts and self.interrupt.signal_number is not None:
             raise InterruptRequested("interrupted")
-        if self.holdable:
-            self._heed_wishes()
-        for guard in self.guards:
-            self._watch(guard)
+        with self._undisturbed():
+            if self.holdable:
+                self.heed_wishes()
+            self.ask_guards()
         if self.budget is not None and self.budget.expired:
             raise BudgetOverrun("the time budget has run out")
 
-    def _heed_wishes(self) -> None:
-        wishes = self.journal.wishes()
-        if wishes and wishes[-1][0] == "hold":
-            wish = wishes[-1][1]
-            raise Waiting(f"held by {wish.get('who', 'somebody')}: {wish.get('reason') or 'no reason given'}")
+    def stand_still(self) -> bool:
+        """Waits as long as a guard wants the run to stand still, and goes on to watch; returns whether it has waited."""
+        stood, held = False, ""
+        backoff = Backoff(self.clock, first=0.05)
+        while self.journal.position().standing or (held := self._held()):
+            stood = True
+            with self._undisturbed():
+                self.end_standing()
+            standing = self.journal.position().standing
+            for still in standing.values():
+                self._show(Event("looking", {"item": still.guard, **self._told_of(still)}))
+            if not standing and held:
+                self._show(Event("looking", {"item": "hold", "seen": f"held by {held}", "left": 0.0}))
+            if standing and self.detached:
+                raise Waiting("stands still: " + "; ".join(f"{one.guard}: {one.seen}" for one in standing.values()))
+            self.breathe()
+            if standing or held:
+                backoff.pause()
+        return stood
 
-    def _watch(self, guard: Guard) -> None:
-        now = self.clock.monotonic()
-        if now - self._asked.get(guard.name, float("-inf")) < guard.every:
-            return
-        finding = found(guard.check)
-        self._asked[guard.name] = self.clock.monotonic()
-        if finding.verdict is Verdict.BLIND:
-            since = self._blind_since.setdefault(guard.name, now)
-            if now - since < GUARD_PATIENCE:
-                return
-        else:
-            self._blind_since.pop(guard.name, None)
-        if finding.verdict in (Verdict.FAIL, Verdict.BLIND):
-            self._trip(guard, finding)
+    def _held(self) -> str:
+        if not self.stays or not self.holdable:
+            return ""
+        kind, why = self.asked_of_us()
+        return why if kind == "hold" else ""
 
-    def _trip(self, guard: Guard, finding: Finding) -> None:
-        self.record("guard-failed", guard=guard.name, policy=guard.policy.value, seen=finding.seen)
-        if guard.policy is not Policy.NOTIFY:
-            hint = f" ({finding.hint})" if finding.hint else ""
-            raise GuardTripped(f"guard {guard.name}: {finding.seen}{hint}", guard.policy)
+    def _told_of(self, still: Standing) -> dict[str, Any]:
+        """What changes while it stands still, and (`about`) what it is about: that needs to be shown once."""
+        found, left = self._found.get(still.guard), self.left_of(still)
+        well = "well now" if found is not None and found.verdict is Verdict.PASS else "not well yet"
+        then = "stands still until a person says to go on" if left is None else f"investigate, then {still.then}"
+        return {
+            "seen": f"{then}: {well}",
+            "about": found.seen if found is not None else still.seen,
+            "left": left or 0.0,
+        }
 
     def deadline(self, seconds: float) -> Deadline:
-        """`seconds` from now, or the end of the budget when that is earlier."""
+        """`seconds` from now, or the end of the budget or of all patience (`until`) when that is earlier."""
         deadline = Deadline.after(seconds, self.clock)
-        if self.budget is not None:
-            deadline = deadline.within(self.budget.remaining())
+        for end in (self.budget, self.until):
+            if end is not None:
+                deadline = deadline.within(end.remaining())
         return deadline
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        # A store or a guard may wait for its own calls. Stopping inside would leave an entry that may or may not be written,
+        # and asking the guards, or writing down what is tried again, would come back to here.
+        with heard(self._aside), noted(_unrecorded):
+            yield
+
+    def _aside(self, seen: str) -> None:
+        self._show(Event("looking", {"item": "meanwhile", "seen": seen, "left": 0.0}))
+
+    @contextmanager
+    def counting(self, **item: str) -> Iterator[None]:
+        """Records the first trouble of each call that the body makes more than once, and at the end how often that was."""
+        times: dict[str, int] = {}
+
+        def note(call: str, why: str) -> None:
+            times[call] = times.get(call, 0) + 1
+            if times[call] == 1:
+                self.record("call-failed", **item, call=call, error=why)
+
+        def count() -> None:
+            if any(often > 1 for often in times.values()):
+                self.record("calls-repeated", **item, times=times)
+
+        with noted(note):
+            try:
+                yield
+            except Exception:
+                with suppress(CutoverError):  # it must not hide what ended the item
+                    count()
+                raise
+        count()
 
     def looking(self, item: str, seen: str, deadline: Deadline) -> None:
         """Shows what a wait sees right now; nothing is recorded."""
         self._show(Event("looking", {"item": item, "seen": seen, "left": deadline.remaining()}))
 
 
-def found(check: Check) -> Finding:
-    """What the check says; anything raised means that nothing was seen: blind."""
-    try:
-        return check.look()
-    except Unreachable as error:
-        return Finding.blind(error.message)
-    except CutoverError:
-        raise
-    except Exception as error:  # noqa: BLE001 - an adapter's leak must end as a finding, or a window would stay shut
-        return Finding.blind(reason(error))
-
-
-def reason(error: BaseException) -> str:
-    """An error in one line: our own message, or the technology's with its type."""
-    if isinstance(error, CutoverError):
-        return error.message
-    return f"{type(error).__name__}: {str(error).strip()}"
+def _unrecorded(call: str, why: str) -> None:
+    """What is tried again while something is written down is not written down itself."""

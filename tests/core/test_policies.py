@@ -4,11 +4,20 @@ from dataclasses import replace
 
 import pytest
 from toy_plan import BACK, END, plan, world
-from toy_world import Ask, World, ill
+from toy_world import Ask, Put, World, ill
 
-from cutover.core.errors import BudgetOverrun, CutoverError, GateFailed, Interrupted, RolledBack, Waiting
+from cutover.core.errors import (
+    BudgetOverrun,
+    CutoverError,
+    GateFailed,
+    Interrupted,
+    RollbackIncomplete,
+    RolledBack,
+    Unexpected,
+    Waiting,
+)
 from cutover.core.gate import Finding, Guard, Policy
-from cutover.core.plan import Plan
+from cutover.core.plan import Phase, Plan
 
 
 def gate_fails(w: World, policy: Policy) -> Plan:
@@ -54,6 +63,80 @@ def test_each_policy(begin: object, policy: Policy, error: type[CutoverError] | 
     assert (w.values["blue"] == "open") is (policy is Policy.ROLLBACK)
     if policy is Policy.ROLLBACK:
         assert w.values == BACK
+
+
+def two_hosts(w: World, policy: Policy) -> Plan:
+    """Two hostnames in each shift; the second one's comes after the first one's."""
+    w.values["other"] = 0
+
+    def second(phase: Phase) -> Phase:
+        if not phase.name.startswith("shift-"):
+            return phase
+        share = phase.items[0]
+        assert isinstance(share, Put)
+        other = replace(share, name=share.name.replace("share", "other"), key="other")
+        return replace(phase, on_failure=policy, items=(share, other, *phase.items[1:]))
+
+    whole = plan(w)
+    return replace(whole, phases=tuple(second(phase) for phase in whole.phases))
+
+
+@pytest.mark.parametrize("fault", ["before", "nothing", "unreachable"])
+@pytest.mark.parametrize(
+    ("policy", "error", "code", "shares"),
+    [
+        (Policy.HOLD, Waiting, 8, (50, 10)),
+        (Policy.PREVIOUS_PHASE, Waiting, 8, (10, 10)),
+        (Policy.ROLLBACK, RolledBack, 6, (0, 0)),
+        (Policy.STOP, CutoverError, 1, (50, 10)),
+    ],
+)
+def test_a_step_that_fails_in_a_shift_starts_what_the_phase_says(
+    fault: str, policy: Policy, error: type[CutoverError], code: int, shares: tuple[int, int]
+) -> None:
+    w = world()
+    both = two_hosts(w, policy)
+    if fault == "unreachable":
+        w.run(both).run.forward(until="shift-10")
+        w.unreachable["other"] = 30
+    else:
+        w.faults["other=50"] = [fault]
+    with pytest.raises(error) as stopped:
+        w.run(both).run.forward()
+    assert stopped.value.exit_code == code
+    assert (w.values["share"], w.values["other"]) == shares
+    assert (w.values["blue"] == "open") is (policy is Policy.ROLLBACK)
+    w.unreachable.clear()
+    if policy is not Policy.ROLLBACK:
+        assert w.run(both).run.resume() == "done"
+
+
+def test_what_somebody_else_changed_in_a_shift_is_answered_by_no_change() -> None:
+    w = world()
+    both = two_hosts(w, Policy.ROLLBACK)
+    w.faults["other=50"] = ["stray"]
+    with pytest.raises(Unexpected):
+        w.run(both).run.forward()
+    assert (w.values["share"], w.values["other"], w.values["green"]) == (50, "stray", "open")
+
+
+def test_a_way_back_from_a_failed_shift_that_fails_too_says_what_remains() -> None:
+    w = world()
+    both = two_hosts(w, Policy.ROLLBACK)
+    w.faults |= {"other=50": ["before"], "share=0": ["before"] * 1000}
+    with pytest.raises(
+        RollbackIncomplete, match="(?s)these commands remain.*put share 0.*switch to open/fenced"
+    ) as stuck:
+        w.run(both).run.forward()
+    assert stuck.value.exit_code == 7
+
+
+def test_only_a_policy_for_failed_steps_that_is_set_changes_the_digest() -> None:
+    w = world()
+    plain = plan(w)
+    assert "on_failure" not in str(plain.describe()) and plain.digest() == plan(w).digest()
+    phases = tuple(replace(phase, on_failure=Policy.ROLLBACK) for phase in plain.phases)
+    assert replace(plain, phases=phases).digest() != plain.digest()
 
 
 def test_the_errors_of_stop_are_their_own() -> None:
@@ -123,3 +206,16 @@ def test_rolled_back_to_a_phase_and_then_further() -> None:
     assert w.run(plan(w)).run.back(reason="r") == "rolled-back"
     assert w.values == BACK
     assert w.run(plan(w)).run.forward() == "done"
+
+
+def test_trying_a_step_again_on_the_way_back_ends_when_patience_does() -> None:
+    """However long a step may take: a person has to know by then."""
+    w = World(values={"k": "a"})
+    step = Put(name="put", key="k", before="a", after="b", settle=100.0, world=w)
+    only = Plan(name="cutover", environment="toy", phases=(Phase(name="only", owner="me", items=(step,)),))
+    w.run(only).run.forward()
+    w.faults["k=a"] = ["nothing"] * 50
+    began = w.clock.monotonic()
+    with pytest.raises(RollbackIncomplete):
+        w.run(only, patience=120.0).run.back(reason="test")
+    assert w.clock.monotonic() - began == pytest.approx(120.0, abs=5.0)

@@ -14,7 +14,8 @@ import pytest
 
 from cutover.core.errors import LeaseLost
 from cutover.core.journal import Journal
-from cutover.state.sqlite import JournalBroken, SqliteState
+from cutover.state.chain import JournalBroken
+from cutover.state.sqlite import SqliteState
 
 UNGUARDED = "DROP TRIGGER entries_stay; DROP TRIGGER entries_kept; DROP TRIGGER entries_grow;"
 
@@ -42,6 +43,28 @@ def tampered(path: Path, sql: str) -> None:
     db = sqlite3.connect(path)
     db.executescript(UNGUARDED + sql)
     db.close()
+
+
+def test_a_second_look_of_this_process_takes_no_locks_from_the_first(path: Path) -> None:
+    """Another process that closes the file must not believe to be the last: it would delete the log that we write to."""
+    looks = "import sys, pathlib, cutover.state.sqlite as s\none = s.SqliteState(pathlib.Path(sys.argv[1]))\n"
+    looks += "print([entry.kind for entry in one.entries()])\none.close()"
+
+    def another_process_sees() -> str:
+        done = subprocess.run([sys.executable, "-c", looks, str(path)], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    state = SqliteState(path)
+    try:
+        lease = state.acquire(who="ann", operation="test")
+        state.append("r1", "first", {}, lease)
+        SqliteState(path).close()
+        assert another_process_sees() == "['first']"
+        state.append("r1", "second", {}, lease)
+        assert another_process_sees() == "['first', 'second']"
+        assert len(state.entries()) == 2
+    finally:
+        state.close()
 
 
 def test_entries_come_back_as_they_were_written(state: SqliteState, path: Path) -> None:

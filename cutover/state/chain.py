@@ -1,0 +1,68 @@
+"""What the journals of every store have in common: entries sealed into a chain, and the proof that it holds."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.core.errors import CutoverError
+from cutover.core.journal import Entry
+from cutover.core.plain import canonical
+
+GENESIS = "0" * 64
+
+
+class JournalBroken(CutoverError):
+    """The hash chain does not hold, what is there is not a journal, or it cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The number and hash of a chain's last entry."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Head":
+        """The head of a chain that ends with this entry."""
+        return cls(entry.seq, entry.hash)
+
+
+START = Head()
+
+
+def kept(seq: int, run: str, at: float, token: int, kind: str, data: str, prev: str, hash: str) -> Entry:
+    """An entry as a table keeps it, with its data as text; raises ValueError when that is no JSON."""
+    return Entry(seq, run, at, token, kind, json.loads(data), prev, hash)
+
+
+def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping[str, Any]) -> Entry:
+    """The entry that comes after `head`."""
+    plain = json.loads(canonical(data))
+    seal = Entry.seal(head.seq + 1, run, at, token, kind, plain, head.hash)
+    return Entry(head.seq + 1, run, at, token, kind, plain, head.hash, seal)
+
+
+def follows(entry: Entry, head: Head) -> bool:
+    """Whether the entry is as it was sealed, and comes right after `head`."""
+    seal = Entry.seal(entry.seq, entry.run, entry.at, entry.token, entry.kind, entry.data, entry.prev)
+    return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, seal)
+
+
+def chained(found: Iterable[Entry], where: str, anchor: Head | None = None) -> list[Entry]:
+    """The entries, oldest first; raises JournalBroken with the place where the chain does not hold, or ends before `anchor`."""
+    entries: list[Entry] = []
+    head = START
+    for entry in found:
+        if not follows(entry, head):
+            raise JournalBroken(f"{where}: entry {entry.seq} was changed, or one before it is missing")
+        head = Head.of(entry)
+        entries.append(entry)
+    if anchor is None or anchor.seq == 0:
+        return entries
+    if len(entries) < anchor.seq:
+        raise JournalBroken(f"{where}: entry {len(entries) + 1} is missing, and so are all up to {anchor.seq}")
+    if entries[anchor.seq - 1].hash != anchor.hash:
+        raise JournalBroken(f"{where}: entry {anchor.seq} is not the one that was written as the last")
+    return entries
