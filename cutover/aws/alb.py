@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import ClassVar
 
-from cutover.aws.listener import (
-    Missing,
-    balancer_shell,
-    find_listener,
-    group_shell,
-    listener_shell,
-    reweigh_shell,
-    script,
-    target_group_arn,
-    target_states,
-    write_actions,
-)
+from cutover.aws.alb_conditions import RuleName
+from cutover.aws.alb_forward import change_shell, find_forward, forward_shell, weights_shell, write_actions
+from cutover.aws.elb_permission import FINDING, GROUPS, forward_written
+from cutover.aws.listener import Listener, Missing, group_shell, script, target_group_arn, target_states
+from cutover.aws.permission import Permission
 from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError
 from cutover.aws.weights import ALB_LARGEST, remark, share_of, weights_for
 from cutover.core.clock import Deadline
@@ -44,10 +37,11 @@ class AlbShare(Step[Share | str]):
     blue: str
     green: str
     healthy_at_least: int = 1
+    rule: RuleName | None = None
 
     @property
     def resource(self) -> str:
-        return f"alb:{self.load_balancer}:{self.port}"
+        return f"alb:{_place(self)}"
 
     @property
     def lane(self) -> str:
@@ -55,8 +49,7 @@ class AlbShare(Step[Share | str]):
 
     def observe(self) -> Share | str:
         try:
-            listener = find_listener(self.aws, self.load_balancer, self.port, Deadline.after(OBSERVE_SECONDS))
-            return self._state(listener.weights())
+            return self._state(_found(self, Deadline.after(OBSERVE_SECONDS)).weights())
         except Missing as missing:
             return str(missing)
 
@@ -76,10 +69,13 @@ class AlbShare(Step[Share | str]):
         gaining = self.green if isinstance(origin, Share) and target > origin else self.blue
         return (SetWeights(self, target, gaining, self.healthy_at_least),)
 
+    def permissions(self) -> Sequence[Permission]:
+        return *FINDING, *GROUPS, *forward_written(self.load_balancer, self.port, rule=self.rule is not None)
+
     def check_shell(self) -> str:
         share = f'all += $2; if ($1 == "{self.green}") green = $2; else if ($1 != "{self.blue}" && $2) odd = 1'
         told = 'odd ? "other target groups get traffic" : all ? 100 * green / all " %" : "nobody gets traffic"'
-        return _weights_shell(self.aws, self.load_balancer, self.port, share, told)
+        return weights_shell(self.aws, self.load_balancer, self.port, self.rule, share, told)
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class SetWeights(Command):
     def run(self, deadline: Deadline) -> None:
         step = self.step
         try:
-            listener = find_listener(step.aws, step.load_balancer, step.port, deadline)
+            listener = _found(step, deadline)
             known = {step.before, step.after, *step.between}
             seen = step._state(listener.weights())
             if seen not in known:
@@ -115,7 +111,8 @@ class SetWeights(Command):
         if healthy < self.healthy:
             raise StepFailed(
                 f"refused: {self.gaining} has {healthy} healthy targets of {len(states)}, {self.healthy} wanted before it "
-                f"gets traffic ({_tally(states)}). Mend its targets, then resume"
+                f"gets traffic ({_tally(states)}). Nothing was written. Mend its targets, then resume; look at them with: "
+                f"{self.step.aws.shell()} elbv2 describe-target-health --target-group-arn {arn}"
             )
 
     def shell(self) -> str:
@@ -123,7 +120,7 @@ class SetWeights(Command):
         blue, green = weights_for(self.target, ALB_LARGEST)
         return script(
             [
-                *listener_shell(step.aws, step.load_balancer, step.port),
+                *forward_shell(step.aws, step.load_balancer, step.port, step.rule),
                 group_shell(step.aws, "blue", step.blue),
                 group_shell(step.aws, "green", step.green),
                 (
@@ -135,7 +132,7 @@ class SetWeights(Command):
                     f'[ "$healthy" -ge {self.healthy} ] || '
                     f"{{ echo refused: {quote(self.gaining)} has $healthy healthy targets >&2; exit 1; }}"
                 ),
-                *reweigh_shell(step.aws, f'"$blue={blue}" "$green={green}"'),
+                *change_shell(step.aws, step.rule, f'"$blue={blue}" "$green={green}"'),
             ],
             remark(self.target, ALB_LARGEST),
         )
@@ -155,17 +152,17 @@ class AlbAttach(Step[str]):
     port: int
     blue: str
     green: str
+    rule: RuleName | None = None
     before: str = BLUE_ALONE
     after: str = ATTACHED
 
     @property
     def resource(self) -> str:
-        return f"alb-attach:{self.load_balancer}:{self.port}"
+        return f"alb-attach:{_place(self)}"
 
     def observe(self) -> str:
         try:
-            listener = find_listener(self.aws, self.load_balancer, self.port, Deadline.after(OBSERVE_SECONDS))
-            return self._state(listener.weights())
+            return self._state(_found(self, Deadline.after(OBSERVE_SECONDS)).weights())
         except Missing as missing:
             return str(missing)
 
@@ -180,10 +177,13 @@ class AlbAttach(Step[str]):
             raise ValueError(f"{self.name}: {target!r} is neither {BLUE_ALONE!r} nor {ATTACHED!r}")
         return (Attach(self, target == ATTACHED),)
 
+    def permissions(self) -> Sequence[Permission]:
+        return *FINDING, GROUPS[0], *forward_written(self.load_balancer, self.port, rule=self.rule is not None)
+
     def check_shell(self) -> str:
         rest = f'if ($1 == "{self.green}") there = 1; if (($1 == "{self.blue}") == ($2 == 0)) odd = 1'
         told = f'odd ? "traffic is shared" : there ? "{ATTACHED}" : "{BLUE_ALONE}"'
-        return _weights_shell(self.aws, self.load_balancer, self.port, rest, told)
+        return weights_shell(self.aws, self.load_balancer, self.port, self.rule, rest, told)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Attach(Command):
     def run(self, deadline: Deadline) -> None:
         step = self.step
         try:
-            listener = find_listener(step.aws, step.load_balancer, step.port, deadline)
+            listener = _found(step, deadline)
             seen = step._state(listener.weights())
             if seen not in (BLUE_ALONE, ATTACHED):
                 raise StepFailed(f"{step.resource} changed under our hands: {seen}; nothing was written")
@@ -212,10 +212,10 @@ class Attach(Command):
         step = self.step
         return script(
             [
-                *listener_shell(step.aws, step.load_balancer, step.port),
+                *forward_shell(step.aws, step.load_balancer, step.port, step.rule),
                 group_shell(step.aws, "blue", step.blue),
                 group_shell(step.aws, "green", step.green),
-                *reweigh_shell(step.aws, f'"$blue=100" "$green={0 if self.attached else ""}"'),
+                *change_shell(step.aws, step.rule, f'"$blue=100" "$green={0 if self.attached else ""}"'),
             ]
         )
 
@@ -247,6 +247,9 @@ class TargetsHealthy(Check):
             return Finding.not_yet(seen, "no target is registered")
         return Finding.not_yet(f"{seen} ({_tally(states)})", "look at the targets' health checks", targets=states)
 
+    def permissions(self) -> Sequence[Permission]:
+        return GROUPS
+
     def shell(self) -> str:
         group = group_shell(self.aws, "group", self.group)
         return f"{group}\n{targets_shell(self.aws, self.at_least)}"
@@ -269,15 +272,9 @@ def _tally(states: list[dict[str, str]]) -> str:
     return ", ".join(f"{one['target']} {one['state']} {one['reason']}".strip() for one in states) or "no targets"
 
 
-def _weights_shell(aws: Aws, load_balancer: str, port: int, each: str, told: str) -> str:
-    """Shows the weight of each target group, and then the state in one word; both awk parts see name and weight."""
-    return script(
-        [
-            balancer_shell(aws, load_balancer),
-            (
-                f'{aws.shell()} elbv2 describe-listeners --load-balancer-arn "$balancer"'
-                f" --query 'Listeners[?Port==`{port}`].DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn,Weight]' --output text |"
-                f" awk '{{ split($1, arn, \"/\"); $1 = arn[2]; print; {each} }} END {{ print {told} }}'"
-            ),
-        ]
-    )
+def _found(step: AlbShare | AlbAttach, deadline: Deadline) -> Listener:
+    return find_forward(step.aws, step.load_balancer, step.port, step.rule, deadline)
+
+
+def _place(step: AlbShare | AlbAttach) -> str:
+    return f"{step.load_balancer}:{step.port}" + (f":{step.rule}" if step.rule else "")

@@ -1,9 +1,12 @@
 """Whether everything that a load balancer's listener forwards to can serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutover.aws.alb import TargetsHealthy, targets_shell
+from cutover.aws.elb_permission import FINDING, GROUPS
 from cutover.aws.listener import Missing, balancer_shell, find_listener, script
+from cutover.aws.permission import Permission
 from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError
 from cutover.core.clock import Deadline
 from cutover.core.gate import Check, Finding, Verdict
@@ -30,6 +33,9 @@ class BalancerHealthy(Check):
         found = [TargetsHealthy(aws=self.aws, group=group).look() for group in groups]
         odd = [finding for finding in found if finding.verdict is not Verdict.PASS]
         return odd[0] if odd else Finding.passed(f"{self.load_balancer}: " + "; ".join(f.seen for f in found))
+
+    def permissions(self) -> Sequence[Permission]:
+        return *FINDING, *GROUPS
 
     def shell(self) -> str:
         lines = [

@@ -1,5 +1,6 @@
 """The name that database clients connect to: one simple CNAME in Route 53 that leads to blue's or to green's endpoint."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -7,10 +8,14 @@ from shlex import quote
 from typing import ClassVar
 
 from cutover.aws.listener import Missing
-from cutover.aws.record_group import Record, RecordName, await_insync, canonical, policy, send
+from cutover.aws.permission import Permission
+from cutover.aws.record_group import Record, RecordName, await_insync, each, policy, send
+from cutover.aws.route53_claim import taken
+from cutover.aws.route53_permission import records_read, records_written
+from cutover.aws.route53_zone import canonical
 from cutover.aws.session import OBSERVE_SECONDS, Aws
 from cutover.core.clock import Deadline
-from cutover.core.errors import CutoverError, StepFailed
+from cutover.core.errors import CutoverError, NotConverged, StepFailed, Unreachable
 from cutover.core.gate import Check, Finding
 
 DIRECT_SECONDS = 5.0  # for all calls together: clients find the open side only after them
@@ -50,6 +55,9 @@ class ClientName:
     def name(self) -> RecordName:
         return RecordName(self.aws, self.zone, self.record, "CNAME")
 
+    def records_changed(self) -> Sequence[RecordName]:
+        return (self.name,)
+
     def endpoint(self, side: str) -> str:
         return self.blue if side == "blue" else self.green
 
@@ -77,10 +85,10 @@ class ClientName:
 
     def direct_to(self, side: str) -> None:
         """Sends the change, and does not wait until it is in sync; raises StepFailed when it is not known to be accepted."""
-        led = partial(_led_to, endpoint=self.endpoint(side))
+        led = each(partial(_led_to, endpoint=self.endpoint(side)))
         try:
             sent = send(self.name, led, self.state, ("blue", "green"), Deadline.after(DIRECT_SECONDS))
-        except CutoverError as error:
+        except (Unreachable, StepFailed) as error:
             raise StepFailed(f"{self.record} does not lead clients to {side} yet: {error.message}") from error
         if sent is not None:
             self._sent.append(sent)
@@ -88,8 +96,11 @@ class ClientName:
     def settle(self) -> None:
         """Waits until the change is in sync, at most 20 s; what is not by then is seen by who asks the name servers next."""
         if self._sent:
-            with suppress(CutoverError):
+            with suppress(Unreachable, NotConverged):
                 await_insync(self.aws, self._sent[-1], Deadline.after(SETTLE_SECONDS))
+
+    def permissions(self) -> Sequence[Permission]:
+        return records_written(self.name)
 
     # --- the same for a person -----------------------------------------------------------------------------------
 
@@ -136,11 +147,16 @@ class ClientNameReady(Check):
         clients = self.clients
         see = "see database.clients in the environment file"
         try:
-            records = clients.name.records(Deadline.after(OBSERVE_SECONDS))
+            deadline = Deadline.after(OBSERVE_SECONDS)
+            zone = clients.name.hosted.id(deadline)
+            records = clients.name.listed(zone, deadline)
+            in_the_way = taken(clients.name, zone, deadline)
         except Missing as missing:
             return Finding.failed(str(missing), see)
         except CutoverError as error:
             return Finding.blind(error.message)
+        if in_the_way:
+            return Finding.failed(in_the_way, "give what is there another name")
         where = clients.state(records)
         if where != "blue":
             told = f"leads clients to {where}" if len(records) == 1 and " " not in where else f"is {where}"
@@ -152,6 +168,9 @@ class ClientNameReady(Check):
                 f"the TTL of {clients.record} is {ttl} s, wanted {wanted}", "correct ttl.normal there"
             )
         return Finding.passed(f"{clients.record} leads clients to blue, TTL {ttl} s")
+
+    def permissions(self) -> Sequence[Permission]:
+        return records_read(self.clients.name)
 
     def shell(self) -> str:
         return self.clients.where_shell()

@@ -1,8 +1,11 @@
 """What the traffic configuration is, as plain data: for the backup before a cutover and for comparing afterwards."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from cutover.aws.elb_permission import FINDING, GROUPS
+from cutover.aws.elb_permission import reads as elb_reads
 from cutover.aws.listener import (
     ELB,
     Missing,
@@ -12,11 +15,36 @@ from cutover.aws.listener import (
     load_balancer_arn,
     target_states,
 )
+from cutover.aws.permission import Permission, Permitted
 from cutover.aws.record_group import RecordName
+from cutover.aws.route53_permission import records_read
 from cutover.aws.session import Aws
 from cutover.core.clock import Deadline
 
 READ_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The document when it is asked for, together with what else is to be read, by name."""
+
+    aws: Aws
+    load_balancers: Sequence[tuple[str, int]]
+    records: Sequence[tuple[str, str, str]]
+    others: Sequence[tuple[str, Callable[[], Any]]] = ()
+
+    def __call__(self) -> dict[str, Any]:
+        found = document(self.aws, self.load_balancers, self.records)
+        return {**found, **{name: read() for name, read in self.others}}
+
+    def permissions(self) -> Iterable[Permission]:
+        if self.load_balancers:
+            yield from (*FINDING, *GROUPS, *elb_reads("DescribeRules", "DescribeTargetGroupAttributes"))
+        for zone, name, kind in self.records:
+            yield from records_read(RecordName(self.aws, zone, name, kind))
+        for _, read in self.others:
+            if isinstance(read, Permitted):
+                yield from read.permissions()
 
 
 def document(

@@ -1,4 +1,4 @@
-"""A load balancer's listener by name and port: its default action read, changed without losing anything, and written back."""
+"""A load balancer's listener by name and port: its actions read, and changed without losing anything."""
 
 import json
 import shlex
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.aws.session import Aws, AwsError, OutcomeUnknown
+from cutover.aws.session import Aws, AwsError
 from cutover.core.clock import Deadline
-from cutover.core.errors import StepFailed
 
 ELB = "elbv2"
+SECRET_WORDS = ("ClientSecret", "UseExistingClientSecret")
 
 
 class Missing(Exception):
@@ -19,21 +19,41 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener as AWS shows it; `actions` are the default actions as read."""
+    """A listener as AWS shows it; `actions` are its default actions as read, or those of its rule with the ARN `rule`."""
 
     arn: str
     actions: tuple[dict[str, Any], ...]
+    rule: str = ""
+    conditions: tuple[dict[str, Any], ...] = ()
 
     def forward(self) -> dict[str, Any]:
-        """The forward action; raises Missing when the listener does something else by default."""
+        """The forward action; raises Missing when the listener does something else."""
         for action in self.actions:
             if action["Type"] == "forward":
                 return action
-        raise Missing("the listener does not forward by default: " + ", ".join(a["Type"] for a in self.actions))
+        what = "the rule does not forward" if self.rule else "the listener does not forward by default"
+        raise Missing(f"{what}: " + ", ".join(a["Type"] for a in self.actions))
+
+    def sticky_seconds(self) -> int:
+        """How long a client is kept to the target group that it got; 0 when it is not."""
+        config = self.forward().get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
+        return int(config["DurationSeconds"]) if config.get("Enabled") else 0
+
+    def with_stickiness(self, seconds: int) -> list[dict[str, Any]]:
+        """The actions with this group stickiness (0 switches it off); everything else as it was."""
+        forward = self.forward()
+        sticky = {"Enabled": True, "DurationSeconds": seconds} if seconds else {"Enabled": False}
+        config = {**forward.get("ForwardConfig", {}), "TargetGroups": self._groups()}
+        config["TargetGroupStickinessConfig"] = sticky
+        return [{**forward, "ForwardConfig": config} if action is forward else action for action in self.actions]
 
     def weights(self) -> dict[str, int]:
         """Weight by target group name, in one shape for both forms in which AWS shows a single group."""
         return {group_name(group["TargetGroupArn"]): int(group.get("Weight", 1)) for group in self._groups()}
+
+    def serving(self) -> list[str]:
+        """ARNs of the target groups that get requests; raises Missing as `forward` does."""
+        return [str(group["TargetGroupArn"]) for group in self._groups() if int(group.get("Weight", 1))]
 
     def with_weights(self, weights: Mapping[str, int | None]) -> list[dict[str, Any]]:
         """The actions with these weights by target group ARN (None takes a group out); everything else as it was."""
@@ -56,15 +76,20 @@ class Listener:
 
 
 def comparable(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Actions in a form that is equal when they do the same: order of groups and short forms do not matter."""
+    """Actions in a form that is equal when they do the same: order of groups and short forms do not matter.
+
+    They are in the order in which the load balancer takes them; what only a writer says of a client secret is left out.
+    """
     found = []
-    for action in actions:
+    for action in sorted(actions, key=lambda one: int(one.get("Order", 0))):
         config = action.get("ForwardConfig", {})
         groups = config.get("TargetGroups") or (
             [{"TargetGroupArn": action["TargetGroupArn"]}] if "TargetGroupArn" in action else []
         )
         sticky = config.get("TargetGroupStickinessConfig", {})
         rest = {k: v for k, v in action.items() if k not in ("TargetGroupArn", "ForwardConfig", "Order")}
+        if oidc := rest.get("AuthenticateOidcConfig"):
+            rest["AuthenticateOidcConfig"] = {k: v for k, v in oidc.items() if k not in SECRET_WORDS}
         found.append(
             {
                 **rest,
@@ -124,28 +149,6 @@ def target_states(aws: Aws, group_arn: str, deadline: Deadline) -> list[dict[str
     ]
 
 
-def write_actions(aws: Aws, listener: Listener, actions: list[dict[str, Any]], deadline: Deadline) -> None:
-    """Replaces the default actions and reads them back; raises StepFailed when something else is there afterwards."""
-    before, wanted = comparable(list(listener.actions)), comparable(actions)
-    if before == wanted:
-        return
-    while True:
-        lost: OutcomeUnknown | None = None
-        try:
-            aws.call(ELB, "ModifyListener", deadline, ListenerArn=listener.arn, DefaultActions=actions)
-        except OutcomeUnknown as error:
-            lost = error
-        # ELB has no compare-and-swap: only reading back shows that nobody wrote between our read and our write.
-        shown = aws.call(ELB, "DescribeListeners", deadline, ListenerArns=[listener.arn])["Listeners"][0]
-        seen = comparable(shown["DefaultActions"])
-        if seen == wanted:
-            return
-        if seen != before or lost is None:
-            raise StepFailed("the listener shows other actions than those just written: somebody else writes to it too")
-        if deadline.expired:
-            raise lost
-
-
 def balancer_shell(aws: Aws, load_balancer: str) -> str:
     """A line that sets $balancer."""
     return (
@@ -171,37 +174,6 @@ def group_shell(aws: Aws, variable: str, name: str) -> str:
         f"{variable}=$({aws.shell()} elbv2 describe-target-groups --names {shlex.quote(name)}"
         " --query 'TargetGroups[0].TargetGroupArn' --output text)"
     )
-
-
-# Changes the weights given as ARN=WEIGHT (ARN= takes the group out) and keeps everything else of the actions read from stdin.
-REWEIGH = """\
-import json, sys
-actions = json.load(sys.stdin)
-forward = next(a for a in actions if a["Type"] == "forward")
-config = forward.setdefault("ForwardConfig", {})
-alone = forward.pop("TargetGroupArn", None)
-groups = {g["TargetGroupArn"]: g for g in config.get("TargetGroups") or [{"TargetGroupArn": alone}]}
-for arn, weight in (word.rsplit("=", 1) for word in sys.argv[1:]):
-    if weight:
-        groups.setdefault(arn, {"TargetGroupArn": arn})["Weight"] = int(weight)
-    else:
-        groups.pop(arn, None)
-config["TargetGroups"] = list(groups.values())
-print(json.dumps(actions))"""
-
-
-def reweigh_shell(aws: Aws, words: str) -> list[str]:
-    """Lines that write the default actions of $listener with other weights; `words` are ARN=WEIGHT in shell form."""
-    return [
-        (
-            f'actions=$({aws.shell()} elbv2 describe-listeners --listener-arns "$listener"'
-            f" --query 'Listeners[0].DefaultActions' --output json | python3 -c '{REWEIGH}' {words})"
-        ),
-        (
-            f'{aws.shell()} elbv2 modify-listener --listener-arn "$listener" --default-actions "$actions"'
-            " --query 'Listeners[0].DefaultActions'"
-        ),
-    ]
 
 
 def script(lines: list[str], *remarks: str) -> str:

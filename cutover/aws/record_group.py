@@ -1,38 +1,62 @@
 """The weighted records of one name: read together, changed together in one compare-and-swap batch, and awaited until in sync."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from cutover.aws.listener import Missing, literal, script
-from cutover.aws.session import Aws, AwsError, OutcomeUnknown
+from cutover.aws.route53_mark import Mark
+from cutover.aws.route53_zone import ROUTE53, Zone, canonical
+from cutover.aws.session import OBSERVE_SECONDS, Aws, AwsError, OutcomeUnknown
 from cutover.core import killpoint
 from cutover.core.clock import Backoff, Deadline
 from cutover.core.errors import NotConverged, StepFailed
+from cutover.core.telling import tried_again
 
-ROUTE53 = "route53"
 SENT = "route53 change sent"
+ALIAS_TTL = 60  # Route 53 API, AliasTarget: an alias to a load balancer is answered with 60 s
+NOT_IN_SYNC = "written, not yet in sync at every server"
 TOGETHER = ("A", "AAAA", "HTTPS")  # types that one client may ask for the same visit: they move in one batch
 
 Record = dict[str, Any]
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
 class RecordName:
-    """Where a group lives: public zone, record name and type (A, AAAA and HTTPS are one group)."""
+    """Where a group lives: zone (a public one unless told otherwise), record name and type (A, AAAA and HTTPS are one group)."""
 
     aws: Aws
     zone: str
     name: str
     type: str
+    private: bool = False
+    vpc: str = ""
+    """Which of several private zones of that name."""
+
+    @property
+    def hosted(self) -> Zone:
+        return Zone(self.aws, self.zone, self.private, self.vpc)
+
+    @property
+    def mark(self) -> "RecordName":
+        """The TXT record beside the name that holds the fencing token of whoever may change it."""
+        return replace(self, name=f"_cutover.{self.name}", type="TXT")
 
     def records(self, deadline: Deadline) -> list[Record]:
         """The raw record sets of the group as listed now; raises Missing with the state to report."""
-        return self.listed(zone_id(self.aws, self.zone, deadline), deadline)
+        return self.listed(self.hosted.id(deadline), deadline)
 
     def listed(self, zone: str, deadline: Deadline) -> list[Record]:
         """The raw record sets of the group in the zone of that id."""
+        group = [one for one in self.of_name(zone, deadline) if one["Type"] in self.types()]
+        if not any(one["Type"] == self.type for one in group):
+            raise Missing(f"there is no {self.type} record {self.name} in zone {self.zone}")
+        return group
+
+    def of_name(self, zone: str, deadline: Deadline) -> list[Record]:
+        """The raw record sets of every type at the name."""
         found: list[Record] = []
         start: dict[str, Any] = {"StartRecordName": self.name}
         while True:
@@ -40,16 +64,22 @@ class RecordName:
             found += [one for one in page["ResourceRecordSets"] if canonical(one["Name"]) == canonical(self.name)]
             # Listing starts at our name, so the first page that ends elsewhere ends the group.
             if not page.get("IsTruncated") or canonical(page["NextRecordName"]) != canonical(self.name):
-                break
-            start = {
-                "Start" + key.removeprefix("Next"): page[key]
-                for key in ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
-                if page.get(key)
-            }
-        group = [one for one in found if one["Type"] in self.types()]
-        if not any(one["Type"] == self.type for one in group):
-            raise Missing(f"there is no {self.type} record {self.name} in zone {self.zone}")
-        return group
+                return found
+            start = next_page(page)
+
+    def marked(self, zone: str, deadline: Deadline) -> Mark:
+        """The mark as listed now; raises LeaseLost when a newer token was shown, StepFailed when it is none of ours."""
+        token = self.aws.token() if self.aws.token is not None else 0
+        mark = Mark.of(self.mark.name, token, self.mark.of_name(zone, deadline) if token else [])
+        if not mark.ours and self.claim_key(token) in self.aws.claimed:
+            # Whoever deletes it opens the gap that it closes: that must be on record, and the next batch closes it again.
+            self.aws.claimed.discard(self.claim_key(token))
+            tried_again(f"token shown at {self.mark.name}", "somebody else deleted or changed the TXT record since")
+        return mark
+
+    def claim_key(self, token: int) -> tuple[str, ...]:
+        """What `Aws.claimed` holds once the token was shown here."""
+        return self.zone, str(self.private), self.vpc, canonical(self.name), str(token)
 
     def types(self) -> tuple[str, ...]:
         return TOGETHER if self.type in TOGETHER else (self.type,)
@@ -59,40 +89,26 @@ class RecordName:
         awk = f"awk -F'\\t' '{{ print; {each} }} END {{ print {told} }}'"
         return script([self.zone_shell(), f"{self.list_shell(f'[{columns}]')} --output text | {awk}"])
 
-    def swap_shell(self, program: str, words: str) -> str:
-        """The aws commands that send one batch over the group, changed by `program` (see CHANGE)."""
-        return script(
-            [
-                self.zone_shell(),
-                f"batch=$({self.list_shell()} --output json | python3 -c '{CHANGE.replace('CHANGE', program)}' {words})",
-                (
-                    f'change=$({self.aws.shell()} route53 change-resource-record-sets --hosted-zone-id "$zone"'
-                    ' --change-batch "$batch" --query ChangeInfo.Id --output text)'
-                ),
-                "for _ in {1..120}; do",
-                f'  status=$({self.aws.shell()} route53 get-change --id "$change" --query ChangeInfo.Status --output text)',
-                '  [ "$status" = INSYNC ] && break',
-                "  sleep 1",
-                "done",
-                '[ "$status" = INSYNC ]',
-            ]
-        )
+    def swap_shell(self, program: str, words: str, first: Sequence[str] = ()) -> str:
+        """The aws commands that send one batch over the group, changed by `program` (see CHANGE), after the lines `first`.
+
+        A person has no lease and no token: the mark stays as it is, and does not stand in their way.
+        """
+        changed = f"{self.list_shell()} --output json | python3 -c '{CHANGE.replace('CHANGE', program)}' {words}"
+        return script([self.zone_shell(), *first, f"batch=$({changed})", *send_shell(self.aws)])
 
     def zone_shell(self) -> str:
-        """The aws command that sets $zone."""
-        public = f"HostedZones[?Name=={literal(canonical(self.zone) + '.')} && Config.PrivateZone==`false`].Id | [0]"
-        return (
-            f"zone=$({self.aws.shell()} route53 list-hosted-zones-by-name --dns-name {quote(self.zone)}"
-            f" --query {quote(public)} --output text)"
-        )
+        """The lines that set $zone."""
+        return self.hosted.shell()
 
     def list_shell(self, columns: str = "") -> str:
-        """The aws command that lists the group's records in $zone, or columns of them."""
+        """The aws command that lists the group's records in $zone, or columns of them, or what a ` | query` makes of them."""
         types = " || ".join(f"Type=={literal(one)}" for one in self.types())
         wanted = f"ResourceRecordSets[?Name=={literal(canonical(self.name) + '.')} && ({types})]"
+        further = columns if columns.startswith(" |") else f".{columns}" if columns else ""
         return (
             f'{self.aws.shell()} route53 list-resource-record-sets --hosted-zone-id "$zone" --no-paginate'
-            f" --start-record-name {quote(self.name)} --query {quote(wanted + ('.' + columns if columns else ''))}"
+            f" --start-record-name {quote(self.name)} --query {quote(wanted + further)}"
         )
 
 
@@ -107,68 +123,142 @@ for record in json.load(sys.stdin):
 print(json.dumps({"Changes": changes}))"""
 
 
+def send_shell(aws: Aws) -> list[str]:
+    """Lines that send $batch to $zone and wait until it is in sync."""
+    return [
+        (
+            f'change=$({aws.shell()} route53 change-resource-record-sets --hosted-zone-id "$zone"'
+            ' --change-batch "$batch" --query ChangeInfo.Id --output text)'
+        ),
+        "for _ in {1..120}; do",
+        f'  status=$({aws.shell()} route53 get-change --id "$change" --query ChangeInfo.Status --output text)',
+        '  [ "$status" = INSYNC ] && break',
+        "  sleep 1",
+        "done",
+        '[ "$status" = INSYNC ]',
+    ]
+
+
+Rewrite = Callable[[list[Record]], list[Record]]
+
+
+def each(change: Callable[[Record], Record]) -> Rewrite:
+    """A group rewritten record by record."""
+    return lambda records: [change(record) for record in records]
+
+
 def swap(
     where: RecordName,
-    change: Callable[[Record], Record],
+    rewrite: Rewrite,
     state: Callable[[list[Record]], object],
     known: Collection[object],
     deadline: Deadline,
+    pending: list[str],
 ) -> None:
-    """Changes every record of the group in one compare-and-swap batch and waits until all authoritative servers have it.
+    """Replaces the records of the group in one compare-and-swap batch and waits until all authoritative servers have it.
 
+    A step runs its command only while its intent is open, so a batch is sent even where nothing is left to change: an
+    earlier try may have died before its change was in sync, and a zone's changes get in sync in order. `pending` holds the
+    id of the change until it is in sync, for `seen`.
     Raises as `send` does, and NotConverged when it is not in sync in time.
     """
-    sent = send(where, change, state, known, deadline)
+    sent = send(where, rewrite, state, known, deadline, anew=True)
     if sent is not None:
+        pending[:] = [sent]
         await_insync(where.aws, sent, deadline)
+        pending.clear()
+
+
+def seen(where: RecordName, state: Callable[[list[Record]], S], pending: list[str]) -> S | str:
+    """The state of the group, `written, not yet in sync…` while a change of ours is pending, or what is missing.
+
+    A listing shows what is written at once, long before any server answers it (Route 53 API, ListResourceRecordSets).
+    """
+    deadline = Deadline.after(OBSERVE_SECONDS)
+    try:
+        found = state(where.records(deadline))
+    except Missing as missing:
+        return str(missing)
+    if pending:
+        if where.aws.call(ROUTE53, "GetChange", deadline, Id=pending[0])["ChangeInfo"]["Status"] != "INSYNC":
+            return NOT_IN_SYNC
+        pending.clear()
+    return found
 
 
 def send(
     where: RecordName,
-    change: Callable[[Record], Record],
+    rewrite: Rewrite,
     state: Callable[[list[Record]], object],
     known: Collection[object],
     deadline: Deadline,
+    *,
+    anew: bool = False,
 ) -> str | None:
     """The same without waiting: the id of the change that Route 53 has accepted, None when there is nothing to change.
 
     Raises StepFailed when the group is in no `known` state or changes meanwhile, AwsError when AWS cannot be asked.
     """
     try:
-        zone = zone_id(where.aws, where.zone, deadline)
-        doubtful = False
-        while True:
-            records = where.listed(zone, deadline)
-            seen = state(records)
-            if seen not in known:
-                raise StepFailed(f"{where.name} {where.type} changed under our hands: {seen}; nothing was written")
-            wanted = [change(record) for record in records]
-            if wanted == records and not doubtful:
-                return None
-            # With an answer lost, `wanted` may be there already; the same batch again then only serves to learn a change id.
-            try:
-                answer = where.aws.call(
-                    ROUTE53,
-                    "ChangeResourceRecordSets",
-                    deadline,
-                    HostedZoneId=zone,
-                    ChangeBatch={"Comment": "cutover", "Changes": _batch(records, wanted)},
-                )
-                break
-            except OutcomeUnknown:
-                doubtful = True
-                if deadline.expired:
-                    raise
-            except AwsError as error:
-                if error.code == "InvalidChangeBatch" and where.listed(zone, deadline) != records:
-                    raise StepFailed(
-                        f"{where.name} {where.type}: somebody else changed it; nothing was written"
-                    ) from error
-                raise
+        answer = _send(where, rewrite, state, known, deadline, anew)
     except Missing as missing:
         raise StepFailed(str(missing)) from missing
+    if answer is None:
+        return None
     killpoint.reached(SENT)
     return str(answer["ChangeInfo"]["Id"])
+
+
+def _send(
+    where: RecordName,
+    rewrite: Rewrite,
+    state: Callable[[list[Record]], object],
+    known: Collection[object],
+    deadline: Deadline,
+    anew: bool,
+) -> dict[str, Any] | None:
+    zone = where.hosted.id(deadline)
+    backoff = Backoff(deadline.clock, first=0.05, longest=2.0)
+    lost = False
+    while True:
+        mark = where.marked(zone, deadline)
+        records = where.listed(zone, deadline)
+        shown = state(records)
+        if shown not in known:
+            written = "of ours an answer was lost before" if lost else "nothing was written"
+            raise StepFailed(f"{where.name} {where.type} changed under our hands: {shown}; {written}")
+        wanted = rewrite(records)
+        if wanted == records and mark.ours and not (anew or lost):
+            return None
+        # With an answer lost, `wanted` may be there already; the same batch again then only serves to learn a change id.
+        try:
+            return change(where, zone, [*_batch(records, wanted), *mark.changes()], mark, deadline)
+        except OutcomeUnknown:
+            lost = True
+            if deadline.expired:
+                raise
+        except AwsError as error:
+            if error.code != "InvalidChangeBatch":
+                raise
+            now = where.marked(zone, deadline)  # whoever took over is the reason, where somebody did
+            same = where.listed(zone, deadline) == records
+            if same and now == mark:
+                raise StepFailed(f"{where.name} {where.type}: refused, nothing was written: {error.message}") from error
+            if deadline.expired or not (same or lost):
+                raise StepFailed(f"{where.name} {where.type}: somebody else changed it; nothing was written") from error
+            # What has changed since the listing may be our own batch whose answer was lost, or the mark alone: look again.
+        backoff.pause(deadline)
+
+
+def change(
+    where: RecordName, zone: str, changes: list[dict[str, Any]], mark: Mark, deadline: Deadline
+) -> dict[str, Any]:
+    """Sends one batch in which `mark` is swapped; raises as `Aws.call` does."""
+    batch = {"Comment": "cutover", "Changes": changes}
+    answer = where.aws.call(ROUTE53, "ChangeResourceRecordSets", deadline, HostedZoneId=zone, ChangeBatch=batch)
+    if mark.token:
+        where.aws.claimed.add(where.claim_key(mark.token))
+    return answer
 
 
 def await_insync(aws: Aws, change: str, deadline: Deadline) -> None:
@@ -180,23 +270,13 @@ def await_insync(aws: Aws, change: str, deadline: Deadline) -> None:
         backoff.pause(deadline)
 
 
-def zone_id(aws: Aws, zone: str, deadline: Deadline) -> str:
-    """The id of the public hosted zone; raises Missing when there is none or more than one."""
-    listed = aws.call(ROUTE53, "ListHostedZonesByName", deadline, DNSName=zone)["HostedZones"]
-    ids = [
-        one["Id"]
-        for one in listed
-        if canonical(one["Name"]) == canonical(zone) and not one.get("Config", {}).get("PrivateZone", False)
-    ]
-    if len(ids) != 1:
-        raise Missing(f"{len(ids)} public hosted zones are called {zone}" if ids else f"there is no public zone {zone}")
-    found: str = ids[0].removeprefix("/hostedzone/")
-    return found
-
-
-def canonical(name: str) -> str:
-    """A name in comparable form: lower case, no dot at the end, * as \\052 (Route 53 guide, DNS domain name format)."""
-    return name.lower().rstrip(".").replace("*", "\\052")
+def next_page(page: dict[str, Any]) -> dict[str, Any]:
+    """Where the next page of a listing starts; all three parts, because a group may be longer than a page."""
+    return {
+        "Start" + key.removeprefix("Next"): page[key]
+        for key in ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
+        if page.get(key)
+    }
 
 
 def policy(record: Record) -> str:
@@ -208,8 +288,5 @@ def policy(record: Record) -> str:
 
 
 def _batch(records: list[Record], wanted: list[Record]) -> list[dict[str, Any]]:
-    return [
-        {"Action": action, "ResourceRecordSet": record}
-        for before, after in zip(records, wanted, strict=True)
-        for action, record in (("DELETE", before), ("CREATE", after))
-    ]
+    pairs = [("DELETE", record) for record in records] + [("CREATE", record) for record in wanted]
+    return [{"Action": action, "ResourceRecordSet": record} for action, record in pairs]

@@ -1,20 +1,20 @@
 """The share as weights of two record sets of one name, and the TTL that bounds how long its old answers live on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from shlex import quote
 from typing import ClassVar
 
-from cutover.aws.listener import Missing
-from cutover.aws.record_group import SENT, Record, RecordName, policy, swap
-from cutover.aws.session import OBSERVE_SECONDS, Aws
+from cutover.aws.permission import Permission
+from cutover.aws.record_group import ALIAS_TTL, NOT_IN_SYNC, SENT, Record, RecordName, each, policy, seen, swap
+from cutover.aws.route53_permission import records_written
+from cutover.aws.session import Aws
+from cutover.aws.side_health import SideHealth
 from cutover.aws.weights import ROUTE53_LARGEST, remark, share_of, weights_for
 from cutover.core.clock import Deadline
 from cutover.core.share import Share
 from cutover.core.step import Command, Step
-
-ALIAS_TTL = 60  # Route 53 API, AliasTarget: an alias to a load balancer is answered with 60 s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,10 @@ class Route53Share(Step[Share | str]):
     """Sends a percentage of the visitors to green by the weights of two record sets; all of them change in one batch.
 
     One batch, because two single calls could pass through weights that are all 0, which Route 53 treats as an equal split.
-    Visitors follow as their resolvers' TTL runs out, so the share that is seen lags behind the one that is written.
+    Visitors follow as their resolvers' TTL runs out, so the share that is seen lags behind the one that is written. Where
+    the records have health checks, a side at weight 0 gets visitors again by itself as soon as the other one is unhealthy.
+    A side gets visitors only while the load balancer of `health` to which its record leads has a healthy target, on the way
+    back too: DNS would send them to a load balancer that answers 503.
     """
 
     aws: Aws
@@ -31,8 +34,17 @@ class Route53Share(Step[Share | str]):
     record_type: str
     blue: str
     green: str
+    private: bool = False
+    vpc: str = ""
+    health: tuple[str, ...] = ()
+    """Load balancers of either side; one is a side's when that side's record set leads to its DNS name."""
+    listener_port: int = 80
+    fail_back: bool = False
+    """A side at weight 0 may get visitors again by itself, when the health checks of the other one fail."""
     settle: float = 120.0
     expected: float = 30.0
+    between: frozenset[Share | str] = frozenset({NOT_IN_SYNC})
+    _pending: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def resource(self) -> str:
@@ -44,13 +56,17 @@ class Route53Share(Step[Share | str]):
 
     @property
     def where(self) -> RecordName:
-        return RecordName(self.aws, self.zone, self.record, self.record_type)
+        return RecordName(self.aws, self.zone, self.record, self.record_type, self.private, self.vpc)
+
+    def records_changed(self) -> Sequence[RecordName]:
+        return (self.where,)
+
+    @property
+    def judged(self) -> SideHealth:
+        return SideHealth(self.aws, self.health, self.listener_port)
 
     def observe(self) -> Share | str:
-        try:
-            return self.state(self.where.records(Deadline.after(OBSERVE_SECONDS)))
-        except Missing as missing:
-            return str(missing)
+        return seen(self.where, self.state, self._pending)
 
     def state(self, records: list[Record]) -> Share | str:
         """The share that the whole group carries, or what is unusual about it."""
@@ -75,7 +91,12 @@ class Route53Share(Step[Share | str]):
     def commands(self, target: Share | str) -> Sequence[Command]:
         if not isinstance(target, Share):
             raise TypeError(f"{self.name}: {target!r} is not a share")
-        return (SetRecordWeights(self, target),)
+        origin = self.before if target == self.after else self.after
+        gaining = self.green if isinstance(origin, Share) and target > origin else self.blue
+        return (SetRecordWeights(self, target, gaining),)
+
+    def permissions(self) -> Sequence[Permission]:
+        return *records_written(self.where), *self.judged.permissions()
 
     def check_shell(self) -> str:
         share = f'all += $3; if ($2 == "{self.green}") green += $3; else if ($2 != "{self.blue}") odd = 1'
@@ -85,16 +106,30 @@ class Route53Share(Step[Share | str]):
 
 @dataclass(frozen=True)
 class SetRecordWeights(Command):
-    """One compare-and-swap batch over all members, awaited until it is in sync."""
+    """One compare-and-swap batch over all members, after `gaining` has proved a healthy target; awaited until it is in sync."""
 
     kill_points: ClassVar[tuple[str, ...]] = (SENT,)
 
     step: Route53Share
     target: Share
+    gaining: str
 
     def run(self, deadline: Deadline) -> None:
         step = self.step
-        swap(step.where, self._changed, step.state, {step.before, step.after, *step.between}, deadline)
+
+        def changed(records: list[Record]) -> list[Record]:
+            if step.state(records) != self.target:
+                step.judged.refuse(self.gaining, records, deadline)
+            return [self._changed(record) for record in records]
+
+        swap(
+            step.where,
+            changed,
+            step.state,
+            {step.before, step.after, *step.between},
+            deadline,
+            step._pending,
+        )
 
     def _weights(self) -> dict[str, int]:
         blue, green = weights_for(self.target, ROUTE53_LARGEST)
@@ -107,8 +142,16 @@ class SetRecordWeights(Command):
         step = self.step
         words = " ".join(quote(f"{name}={weight}") for name, weight in self._weights().items())
         program = 'changed["Weight"] = int(dict(w.rsplit("=", 1) for w in sys.argv[1:])[record["SetIdentifier"]])'
-        note = remark(self.target, ROUTE53_LARGEST)
-        return (f"# {note}\n" if note else "") + step.where.swap_shell(program, words)
+        notes = [remark(self.target, ROUTE53_LARGEST), self._automatic()]
+        return "".join(f"# {note}\n" for note in notes if note) + step.where.swap_shell(
+            program, words, step.judged.shell(step.where, self.gaining)
+        )
+
+    def _automatic(self) -> str:
+        if not self.step.fail_back or self.target.percent not in (0, 100):
+            return ""
+        left, serving = ("green", "blue") if self.target.percent == 0 else ("blue", "green")
+        return f"fail_back: allowed - when health checks fail at {serving}, Route 53 sends visitors to {left} by itself"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +166,12 @@ class Route53Ttl(Step[int | str]):
     zone: str
     record: str
     record_type: str
+    private: bool = False
+    vpc: str = ""
     settle: float = 120.0
     expected: float = 30.0
+    between: frozenset[int | str] = frozenset({NOT_IN_SYNC})
+    _pending: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def resource(self) -> str:
@@ -132,13 +179,13 @@ class Route53Ttl(Step[int | str]):
 
     @property
     def where(self) -> RecordName:
-        return RecordName(self.aws, self.zone, self.record, self.record_type)
+        return RecordName(self.aws, self.zone, self.record, self.record_type, self.private, self.vpc)
+
+    def records_changed(self) -> Sequence[RecordName]:
+        return (self.where,)
 
     def observe(self) -> int | str:
-        try:
-            return self.state(self.where.records(Deadline.after(OBSERVE_SECONDS)))
-        except Missing as missing:
-            return str(missing)
+        return seen(self.where, self.state, self._pending)
 
     def state(self, records: list[Record]) -> int | str:
         """The one TTL of the group in seconds, or what is unusual about it."""
@@ -156,6 +203,9 @@ class Route53Ttl(Step[int | str]):
         if not isinstance(target, int):
             raise TypeError(f"{self.name}: {target!r} is not a TTL in seconds")
         return (SetTtl(self, target),)
+
+    def permissions(self) -> Sequence[Permission]:
+        return records_written(self.where)
 
     def check_shell(self) -> str:
         return self.where.show(
@@ -176,10 +226,11 @@ class SetTtl(Command):
         step = self.step
         swap(
             step.where,
-            partial(_with_ttl, ttl=self.target),
+            each(partial(_with_ttl, ttl=self.target)),
             step.state,
             {step.before, step.after, *step.between},
             deadline,
+            step._pending,
         )
 
     def shell(self) -> str:

@@ -1,72 +1,41 @@
-"""One way to AWS: explicit timeouts, one send per attempt, our own visible retries until a deadline, and a guard for dry-runs.
-
-Unreachable
-└── AwsError            AWS refused, or could not be asked; `code` is AWS's own (or the local exception's name)
-    └── OutcomeUnknown  a write was sent and no answer came: read back before sending it again
-Refused
-└── WriteRefused        a read-only session was asked to write; nothing was sent
-"""
+"""One way to AWS: explicit timeouts, one send per attempt, a turn for each call, our own visible retries, one account, no writes in a dry-run."""
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from cutover.core.clock import Deadline
-from cutover.core.errors import Refused, Unreachable
+from cutover.aws.bucket import Buckets, Rate
+from cutover.aws.reading import WriteRefused, is_read, refuse_writes
+from cutover.aws.trouble import AwsError, OutcomeUnknown, Trouble, no_answer, one_line, refusal
+from cutover.core.clock import Clock, Deadline
+from cutover.core.errors import Refused
+from cutover.core.telling import say, tried_again
 
-if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
+__all__ = [
+    "CONNECT_SECONDS",
+    "OBSERVE_SECONDS",
+    "READ_SECONDS",
+    "Aws",
+    "AwsError",
+    "OtherAccount",
+    "OutcomeUnknown",
+    "WriteRefused",
+    "is_read",
+]
 
 OBSERVE_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 READ_SECONDS = (1.0, 5.0, 15.0)  # one client each; the longest that fits into what is left of a deadline is used
-
-READS = ("BatchGet", "Describe", "Get", "Head", "List")
-ALSO_READS = frozenset({"route53:TestDNSAnswer", "logs:FilterLogEvents", "iam:SimulatePrincipalPolicy"})
-# What botocore itself sends to obtain credentials goes through the same hook.
-LOG_INS = frozenset(
-    {"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sso:GetRoleCredentials", "sso-oidc:CreateToken"}
-)
-
-THROTTLED = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-    }
-)
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "UnauthorizedSSOTokenError"})
-UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
-SKEWED = frozenset({"RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture"})
-BAD_SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-ABSENT = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"})
+CONNECTIONS = 32  # kept open by one client; more threads than these would connect anew for every call
+USER_AGENT = "cutover"  # by which CloudTrail tells our calls
+COUNTDOWN_SECONDS = 0.5  # a wait says how long it still is this often; shown is one of them every two seconds
 
 
-class AwsError(Unreachable):
-    """AWS refused the call, or could not be asked; `code` tells which."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class OutcomeUnknown(AwsError):
-    """A write was sent and the answer was lost: it may have taken effect."""
-
-
-class WriteRefused(Refused):
-    """A read-only session was asked for an operation that is not known to read."""
+class OtherAccount(Refused):
+    """The credentials belong to another account than the environment names; nothing was written."""
 
 
 @dataclass
@@ -74,45 +43,64 @@ class _Clients:
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: Any = None
     made: dict[tuple[str, float], Any] = field(default_factory=dict)
+    proven: bool = False
 
 
 @dataclass(frozen=True)
 class Aws:
-    """An account seen from one region; opens nothing before the first call, and may be used from several threads."""
+    """An account seen from one region; opens nothing before the first call, and may be used from several threads.
+
+    `account` is the number that the credentials must belong to before anything is written. `rates` bounds how often an API is
+    asked, without it nothing does. Time is the deadlines' own, or `clock` where that is given.
+
+    `may_write` is asked when a write is signed and about to be sent, and raises when it must not be: whoever was stopped for
+    long before that asks again, and a signature that grows old after it is refused by AWS (Signature Version 4, 5 minutes).
+    `token` is the fencing token of that lease, shown where AWS compares; 0, or none given, asks nobody.
+    """
 
     region: str
     profile: str | None = None
     read_only: bool = False
-    on_retry: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+    account: str | None = field(default=None, kw_only=True)
+    rates: Mapping[str, Rate] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
+    clock: Clock | None = field(default=None, kw_only=True, repr=False, compare=False)
+    may_write: Callable[[], None] | None = field(default=None, kw_only=True, repr=False, compare=False)
+    token: Callable[[], int] | None = field(default=None, kw_only=True, repr=False, compare=False)
+    claimed: set[tuple[str, ...]] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Where the token has been shown by this process."""
     _clients: _Clients = field(default_factory=_Clients, init=False, repr=False, compare=False)
+    _buckets: list[Buckets] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def call(self, service: str, operation: str, deadline: Deadline, **parameters: Any) -> dict[str, Any]:
+    def __post_init__(self) -> None:
+        self._buckets.append(Buckets(self.rates))
+
+    def call(self, service: str, operation: str, deadline: Deadline, /, **parameters: Any) -> dict[str, Any]:
         """One operation by its API name, sent again after throttling (a read also after any other passing trouble) until `deadline`.
 
-        Raises AwsError, OutcomeUnknown for a write whose answer was lost, WriteRefused on a read-only session.
+        Raises AwsError, OutcomeUnknown for a write whose answer was lost, WriteRefused on a read-only session, OtherAccount
+        before the first write with credentials of another account.
         """
-        import botocore.exceptions
-        import botocore.parsers
-
-        pauses = _pauses()
+        if self.clock is not None:
+            deadline = Deadline.after(deadline.remaining(), self.clock)
+        reading = is_read(service, operation)
+        if not reading and not self.read_only:
+            self.prove_account(deadline)
+        pauses, attempt = _pauses(), 1
+        trouble: Trouble | None = None
         while True:
-            try:
-                answer: dict[str, Any] = self._send(service, operation, deadline, parameters)
-                return answer
-            except botocore.exceptions.ClientError as error:
-                trouble = _refusal(service, operation, error)
-            except botocore.exceptions.ParamValidationError:
-                raise  # a defect of ours, not of the connection
-            except botocore.exceptions.BotoCoreError as error:
-                trouble = _no_answer(service, operation, error)
-            except botocore.parsers.ResponseParserError as error:
-                trouble = _Trouble(OutcomeUnknown, "ResponseParserError", _line(error), f"{service} {operation}")
-            if trouble.passes_for(reading=is_read(service, operation)) and not deadline.expired:
-                if self.on_retry is not None:
-                    self.on_retry(f"{trouble}; {deadline.remaining():.0f} s left to try again")
-                deadline.clock.sleep(min(next(pauses), deadline.remaining()))
-                continue
-            raise trouble.error(reading=is_read(service, operation))
+            if not self._has_turn(service, operation, deadline):
+                raise trouble.error(reading=reading) if trouble else _no_turn(service, operation)
+            found = self._send(service, operation, deadline, parameters)
+            if not isinstance(found, Trouble):
+                return found
+            trouble = found
+            if trouble.throttled:
+                self._buckets[0].empty(service, operation, deadline.clock)
+            if deadline.expired or not trouble.passes_for(reading=reading):
+                raise trouble.error(reading=reading)
+            attempt += 1
+            tried_again(trouble.what, f"{trouble.code}: {trouble.text}")
+            _wait(max(next(pauses), trouble.patience), f"{trouble}; attempt {attempt}", deadline)
 
     def pages(
         self, service: str, operation: str, deadline: Deadline, result: str, **parameters: Any
@@ -134,6 +122,19 @@ class Aws:
                 self._clients.made[key] = self._make(service, read_seconds)
             return self._clients.made[key]
 
+    def prove_account(self, deadline: Deadline) -> None:
+        """Asks once whose credentials these are; raises OtherAccount unless it is `account`, AwsError when AWS does not say."""
+        if self.account is None or self._clients.proven:
+            return
+        whose = str(self.call("sts", "GetCallerIdentity", deadline)["Account"])
+        if whose != self.account:
+            raise OtherAccount(
+                f"the AWS credentials belong to account {whose}, the environment names {self.account}; nothing was touched. "
+                "Log in to that account, or correct aws.profile or aws.account in the environment file",
+                next_command=f"{self.shell()} sts get-caller-identity",
+            )
+        self._clients.proven = True
+
     def shell(self) -> str:
         """The aws command with this region and profile, quoted."""
         import shlex
@@ -141,13 +142,43 @@ class Aws:
         profile = f" --profile {shlex.quote(self.profile)}" if self.profile else ""
         return f"aws --region {shlex.quote(self.region)}{profile}"
 
-    def _send(self, service: str, operation: str, deadline: Deadline, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _has_turn(self, service: str, operation: str, deadline: Deadline) -> bool:
+        """Waits until the call may be sent; False when that is not before the deadline."""
+        buckets = self._buckets[0]
+        while (wait := buckets.take(service, operation, deadline.clock)) > 0:
+            if deadline.expired:
+                return False
+            often = f"{buckets.slowest(service, operation):g} a second (aws.rates)"
+            _wait(wait, f"{service} {operation} waits for its turn, {often}", deadline)
+        return True
+
+    def _send(
+        self, service: str, operation: str, deadline: Deadline, parameters: dict[str, Any]
+    ) -> dict[str, Any] | Trouble:
+        """The answer, or what came instead of one."""
+        import botocore.exceptions
+        import botocore.parsers
         from botocore import xform_name
 
         left = deadline.remaining()
         fitting = max((seconds for seconds in READ_SECONDS if seconds <= left), default=READ_SECONDS[0])
-        answer: dict[str, Any] = getattr(self.client(service, fitting), xform_name(operation))(**parameters)
-        return answer
+        try:
+            answer: dict[str, Any] = getattr(self.client(service, fitting), xform_name(operation))(**parameters)
+            return answer
+        except botocore.exceptions.ClientError as error:
+            return refusal(service, operation, error)
+        except botocore.exceptions.ParamValidationError:
+            raise  # a defect of ours, not of the connection
+        except botocore.exceptions.BotoCoreError as error:
+            return no_answer(service, operation, error)
+        except botocore.parsers.ResponseParserError as error:
+            return Trouble(OutcomeUnknown, "ResponseParserError", one_line(error), f"{service} {operation}")
+
+    def _ask_before_write(self, service: str, event_name: str, **_: Any) -> None:
+        # The event's own name of the service is another one than boto3's: elastic-load-balancing-v2, route-53.
+        operation = event_name.rpartition(".")[2]
+        if self.may_write is not None and not is_read(service, operation):
+            self.may_write()
 
     def _make(self, service: str, read_seconds: float) -> Any:
         import boto3
@@ -156,81 +187,33 @@ class Aws:
         if self._clients.session is None:
             session = boto3.Session(region_name=self.region, profile_name=self.profile)
             if self.read_only:
-                session.events.register("before-parameter-build", _refuse_writes)
+                session.events.register("before-parameter-build", refuse_writes)
             self._clients.session = session
         config = Config(
             connect_timeout=min(CONNECT_SECONDS, read_seconds),
             read_timeout=read_seconds,
             retries={"total_max_attempts": 1},
+            user_agent_extra=USER_AGENT,
+            max_pool_connections=CONNECTIONS,
         )
-        return self._clients.session.client(service, config=config)
+        client = self._clients.session.client(service, config=config)
+        if self.may_write is not None:
+            client.meta.events.register("before-send", partial(self._ask_before_write, service))
+        return client
 
 
-def is_read(service: str, operation: str) -> bool:
-    """Whether an operation is known to change nothing; what is not known counts as a write."""
-    return operation.startswith(READS) or f"{service}:{operation}" in ALSO_READS
+def _no_turn(service: str, operation: str) -> AwsError:
+    return AwsError(f"{service} {operation} was not sent: its turn (aws.rates) did not come in time", "NoTurn")
 
 
-def _refuse_writes(model: Any, **_: Any) -> None:
-    service = model.service_model.service_name
-    if not is_read(service, model.name) and f"{service}:{model.name}" not in LOG_INS:
-        raise WriteRefused(f"read-only: {service} {model.name} was refused here and not sent to AWS")
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    kind: type[AwsError]
-    code: str
-    text: str
-    what: str
-    unsent: bool = False
-    advice: str = ""
-
-    def passes_for(self, *, reading: bool) -> bool:
-        # A write without an answer may have taken effect: sending it again blindly is the caller's decision.
-        return self.unsent or (reading and self.kind is OutcomeUnknown)
-
-    def error(self, *, reading: bool) -> AwsError:
-        kind = AwsError if reading else self.kind
-        lost = " (it may have taken effect: read back)" if kind is OutcomeUnknown else ""
-        return kind(f"{self}{lost}" + (f". {self.advice}" if self.advice else ""), self.code)
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.code}: {self.text}"
-
-
-def _refusal(service: str, operation: str, error: "ClientError") -> _Trouble:
-    given = error.response.get("Error", {})
-    code, text = str(given.get("Code", "?")), _line(given.get("Message", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    throttled = code in THROTTLED
-    kind = OutcomeUnknown if status >= 500 and not throttled else AwsError
-    return _Trouble(kind, code, text, f"{service} {operation}", unsent=throttled, advice=_advice(code, text))
-
-
-def _no_answer(service: str, operation: str, error: "BotoCoreError") -> _Trouble:
-    import botocore.exceptions as known
-
-    code = type(error).__name__
-    unsent = isinstance(error, known.EndpointConnectionError | known.ConnectTimeoutError | known.ProxyConnectionError)
-    kind = OutcomeUnknown if isinstance(error, known.HTTPClientError | known.ConnectionError) else AwsError
-    return _Trouble(
-        kind if not unsent else AwsError, code, _line(error), f"{service} {operation}", unsent, _advice(code)
-    )
-
-
-def _advice(code: str, text: str = "") -> str:
-    if code in SKEWED or (code in BAD_SIGNATURE and ("expired" in text.lower() or "not yet" in text.lower())):
-        return "This machine's clock is wrong: set it by NTP (timedatectl), then try again"
-    if code in EXPIRED:
-        return "The credentials have expired: log in again (aws sso login, or fresh keys), then resume"
-    if code in ABSENT or code in {"ProfileNotFound", "SSOTokenLoadError"}:
-        return "There are no usable credentials: set AWS_PROFILE or log in, and look with: aws sts get-caller-identity"
-    if code in UNKNOWN_KEY or code in BAD_SIGNATURE:
-        return "AWS does not accept these credentials: look with: aws sts get-caller-identity"
-    if code in DENIED:
-        return "The credentials lack the permission for this call"
-    return ""
+def _wait(seconds: float, why: str, deadline: Deadline) -> None:
+    """Waits, but not beyond the deadline, and counts down aloud; raises what ends the wait."""
+    end = deadline.within(seconds)
+    while True:
+        say(f"{why} in {end.remaining():.1f} s; {deadline.remaining():.0f} s left to try again")
+        end.clock.sleep(min(COUNTDOWN_SECONDS, end.remaining()))
+        if end.expired:
+            return
 
 
 def _pauses() -> Iterator[float]:
@@ -238,7 +221,3 @@ def _pauses() -> Iterator[float]:
     while True:
         yield random.uniform(ceiling / 2, ceiling)
         ceiling = min(ceiling * 2, 5.0)
-
-
-def _line(text: object) -> str:
-    return " ".join(str(text).split())[:500]

@@ -66,12 +66,17 @@ class Endpoint:
     arns: dict[str, str] = field(default_factory=dict)
     listeners: dict[str, str] = field(default_factory=dict)
     zone_id: str = ""
+    before: list[dict[str, Any]] = field(default_factory=list)
 
     def start(self) -> None:
         """Seed it as before a cutover; a change of records is in sync after 50 ms."""
         seed(blue_port=self.blue.port, green_port=self.green.port)
         self.lag(0.05)
+        vpc = self.elb("DescribeTargetGroups", Names=["shop-blue"])["TargetGroups"][0]["VpcId"]
+        self.elb("CreateTargetGroup", Name="shop-third", Protocol="HTTP", Port=80, VpcId=vpc)  # a third one, empty
         self.seeded = self._all_records()
+        self.forward(shop_blue=1)
+        self.before = self.listener()["DefaultActions"]
 
     def _all_records(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.r53("ListResourceRecordSets", HostedZoneId=self.zone())["ResourceRecordSets"]
@@ -173,6 +178,51 @@ class Endpoint:
         )["Rules"][0]["RuleArn"]
         return arn
 
+    def host_rule(self, priority: int, host: str, path: str = "", *, listener: str = "", **weights: int) -> str:
+        """A rule for a host, and a path if given, that forwards by weights; returns its ARN."""
+        groups = [{"TargetGroupArn": self.group(n.replace("_", "-")), "Weight": w} for n, w in weights.items()]
+        conditions = [{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}]
+        conditions += [{"Field": "path-pattern", "PathPatternConfig": {"Values": [path]}}] if path else []
+        arn: str = self.elb(
+            "CreateRule",
+            ListenerArn=listener or self.listener_arn(),
+            Priority=priority,
+            Conditions=conditions,
+            Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}],
+        )["Rules"][0]["RuleArn"]
+        return arn
+
+    def rule_weights(self, arn: str) -> dict[str, int]:
+        groups = self.elb("DescribeRules", RuleArns=[arn])["Rules"][0]["Actions"][-1]["ForwardConfig"]["TargetGroups"]
+        return {g["TargetGroupArn"].split("/")[1]: int(g.get("Weight", 1)) for g in groups}
+
+    def attribute(self, group: str, key: str, value: str) -> None:
+        attributes = [{"Key": key, "Value": value}]
+        self.elb("ModifyTargetGroupAttributes", TargetGroupArn=self.group(group), Attributes=attributes)
+
+    def second_listener(self, port: int, actions: list[dict[str, Any]], *, https: bool = False) -> str:
+        """Another listener of the shop's load balancer; returns its ARN."""
+        balancer = self.elb("DescribeLoadBalancers", Names=["shop"])["LoadBalancers"][0]["LoadBalancerArn"]
+        secured: dict[str, Any] = {}
+        if https:
+            made = self.aws.call("acm", "RequestCertificate", Deadline.after(10), DomainName="shop.test")
+            secured["Certificates"] = [{"CertificateArn": made["CertificateArn"]}]
+        arn: str = self.elb(
+            "CreateListener",
+            LoadBalancerArn=balancer,
+            Port=port,
+            Protocol="HTTPS" if https else "HTTP",
+            DefaultActions=actions,
+            **secured,
+        )["Listeners"][0]["ListenerArn"]
+        return arn
+
+    def no_second_listener(self) -> None:
+        balancer = self.elb("DescribeLoadBalancers", Names=["shop"])["LoadBalancers"][0]["LoadBalancerArn"]
+        for listener in self.elb("DescribeListeners", LoadBalancerArn=balancer)["Listeners"]:
+            if listener["ListenerArn"] != self.listener_arn():
+                self.elb("DeleteListener", ListenerArn=listener["ListenerArn"])
+
     def no_rules(self) -> None:
         for rule in self.rules():
             self.elb("DeleteRule", RuleArn=rule["RuleArn"])
@@ -189,7 +239,10 @@ class Endpoint:
         self.lag(0.05)
         self.blue.status = self.green.status = 200
         self.no_rules()
-        if self.weights() != {"shop-blue": 1}:
+        self.no_second_listener()
+        for group in ("shop-blue", "shop-green"):
+            self.attribute(group, "stickiness.enabled", "false")
+        if self.listener()["DefaultActions"] != self.before:
             self.forward(shop_blue=1)
         self.seeded_records()
         if not self.elb("DescribeTargetHealth", TargetGroupArn=self.group("shop-green"))["TargetHealthDescriptions"]:

@@ -58,6 +58,7 @@ def test_a_share_goes_up_and_back_down(endpoint: Endpoint) -> None:
 
 
 def test_hundred_percent_is_never_a_weight_of_1000(endpoint: Endpoint) -> None:
+    """Case 15."""
     attached(endpoint)
     for percent in (0.01, 12.5, 33.33, 99.99, 100):
         step = share(endpoint, 0, percent)
@@ -74,22 +75,22 @@ def test_a_share_without_exact_weights_says_what_is_written(endpoint: Endpoint) 
 
 
 def test_everything_else_of_the_actions_survives(endpoint: Endpoint) -> None:
-    endpoint.forward(sticky=3600, shop_blue=100, shop_green=0, api_blue=0)
+    endpoint.forward(sticky=3600, shop_blue=100, shop_green=0, shop_third=0)
     eventually(lambda: endpoint.healthy("shop-green"))
     take(share(endpoint, 0, 50))
     config = endpoint.listener()["DefaultActions"][-1]["ForwardConfig"]
-    assert endpoint.weights() == {"shop-blue": 50, "shop-green": 50, "api-blue": 0}
+    assert endpoint.weights() == {"shop-blue": 50, "shop-green": 50, "shop-third": 0}
     assert config["TargetGroupStickinessConfig"]["Enabled"] in (True, "true")
     assert int(config["TargetGroupStickinessConfig"]["DurationSeconds"]) == 3600
 
 
 def test_a_third_group_with_traffic_is_told_and_left_alone(endpoint: Endpoint) -> None:
-    endpoint.forward(shop_blue=70, shop_green=20, api_blue=10)
+    endpoint.forward(shop_blue=70, shop_green=20, shop_third=10)
     step = share(endpoint, 0, 50)
-    assert step.observe() == "api-blue 10, shop-blue 70, shop-green 20"
+    assert step.observe() == "shop-blue 70, shop-green 20, shop-third 10"
     with pytest.raises(StepFailed, match="changed under our hands"):
         step.commands(step.after)[0].run(Deadline.after(10))
-    assert endpoint.weights() == {"shop-blue": 70, "shop-green": 20, "api-blue": 10}
+    assert endpoint.weights() == {"shop-blue": 70, "shop-green": 20, "shop-third": 10}
 
 
 def test_what_is_not_there_is_a_state_and_no_error(endpoint: Endpoint) -> None:
@@ -112,16 +113,32 @@ def test_a_green_without_healthy_targets_gets_no_traffic(endpoint: Endpoint, bas
     assert step.observe() == Share.of(0)
 
 
-def test_going_back_to_an_unhealthy_blue_is_refused_loudly(endpoint: Endpoint) -> None:
+def test_going_back_to_an_unhealthy_or_empty_blue_is_refused_loudly(endpoint: Endpoint) -> None:
+    """Case 20: the worst failure of a way back."""
     attached(endpoint)
     step = share(endpoint, 0, 100)
     take(step)
     endpoint.blue.status = 500
     eventually(lambda: not endpoint.healthy("shop-blue"))
     back = step.inverse()
-    with pytest.raises(StepFailed, match="refused: shop-blue has 0 healthy targets of 1"):
+    told = (
+        r"refused: shop-blue has 0 healthy targets of 1, 1 wanted .*Nothing was written.* elbv2 describe-target-health"
+    )
+    with pytest.raises(StepFailed, match=told):
         back.commands(back.after)[0].run(Deadline.after(10))
     assert step.observe() == Share.of(100)
+    target = [{"Id": "127.0.0.1", "Port": endpoint.blue.port}]
+    endpoint.elb("DeregisterTargets", TargetGroupArn=endpoint.group("shop-blue"), Targets=target)
+    try:
+
+        def refused() -> None:
+            with pytest.raises(StepFailed, match="refused: shop-blue has 0 healthy targets of"):
+                back.commands(back.after)[0].run(Deadline.after(10))
+
+        assert endpoint.writes_during(refused) == []
+        assert step.observe() == Share.of(100)
+    finally:
+        endpoint.elb("RegisterTargets", TargetGroupArn=endpoint.group("shop-blue"), Targets=target)
 
 
 def test_more_healthy_targets_can_be_asked_for(endpoint: Endpoint) -> None:
@@ -154,7 +171,7 @@ def test_an_answer_of_500_that_changed_nothing_is_sent_again(endpoint: Endpoint)
 
 def test_somebody_who_writes_at_the_same_time_is_noticed(endpoint: Endpoint) -> None:
     class Meddled(Aws):
-        def call(self, service: str, operation: str, deadline: Deadline, **parameters: Any) -> dict[str, Any]:
+        def call(self, service: str, operation: str, deadline: Deadline, /, **parameters: Any) -> dict[str, Any]:
             answer = super().call(service, operation, deadline, **parameters)
             if operation == "ModifyListener":
                 endpoint.forward(shop_blue=60, shop_green=40)
@@ -193,11 +210,24 @@ def test_green_with_traffic_is_not_detached(endpoint: Endpoint) -> None:
 
 
 def test_an_empty_group_is_not_healthy_and_a_missing_one_fails(endpoint: Endpoint) -> None:
+    """Case 18: all of its no targets are healthy, too."""
     group = endpoint.group("shop-green")
     endpoint.elb("DeregisterTargets", TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": endpoint.green.port}])
     seen = TargetsHealthy(aws=endpoint.aws, group="shop-green").look()
     assert (seen.verdict, seen.hint) == (Verdict.INSUFFICIENT, "no target is registered")
     assert TargetsHealthy(aws=endpoint.aws, group="shop-grey").look().verdict is Verdict.FAIL
+
+
+def test_a_target_that_is_unhealthy_and_draining_is_not_healthy() -> None:
+    class Told(Aws):
+        def call(self, service: str, operation: str, deadline: Deadline, /, **parameters: Any) -> dict[str, Any]:
+            states = ("healthy", "unhealthy.draining", "initial", "draining")
+            described = [{"Target": {"Id": "a", "Port": 1}, "TargetHealth": {"State": state}} for state in states]
+            return {"TargetGroups": [{"TargetGroupArn": "arn"}], "TargetHealthDescriptions": described}
+
+    found = TargetsHealthy(aws=Told("us-east-1"), group="shop-blue", at_least=2).look()
+    assert found.verdict is Verdict.INSUFFICIENT
+    assert found.seen.startswith("shop-blue: 1 of 4 targets healthy, 2 wanted (a:1 healthy, a:1 unhealthy.draining,")
 
 
 @pytest.mark.slow

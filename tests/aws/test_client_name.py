@@ -91,7 +91,7 @@ def test_a_failing_route_53_is_given_up_soon_and_told(
 
 def test_somebody_who_edits_between_reading_and_writing_wins(endpoint: Endpoint, clients: ClientName) -> None:
     class Meddled(Aws):
-        def call(self, service: str, operation: str, deadline: Deadline, **parameters: Any) -> dict[str, Any]:
+        def call(self, service: str, operation: str, deadline: Deadline, /, **parameters: Any) -> dict[str, Any]:
             if operation == SENT:
                 endpoint.change(("UPSERT", record("elsewhere.test")))
             return super().call(service, operation, deadline, **parameters)

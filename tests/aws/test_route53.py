@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from local_aws import Endpoint
 
-from cutover.aws.record_group import canonical
 from cutover.aws.route53 import Route53Share, Route53Ttl
+from cutover.aws.route53_zone import canonical
 from cutover.aws.session import Aws, AwsError
 from cutover.core.clock import Deadline
 from cutover.core.errors import NotConverged, StepFailed
 from cutover.core.share import Share
 from cutover.core.step import Step
+from cutover.core.telling import heard
 
 SENT = "ChangeResourceRecordSets"
 
@@ -92,10 +93,12 @@ def test_one_percent_is_not_rounded_away(endpoint: Endpoint) -> None:
     assert "# 0.01 % is written as 0.39 %" in share(endpoint, 0, 0.01).commands(Share.of(0.01))[0].shell()
 
 
-def test_the_same_command_again_sends_nothing(endpoint: Endpoint) -> None:
+def test_the_same_command_again_learns_whether_the_first_one_is_in_sync(endpoint: Endpoint) -> None:
     step = share(endpoint, 0, 50)
     take(step)
-    assert endpoint.writes_during(lambda: take(step)) == []
+    before = endpoint.records()
+    assert endpoint.writes_during(lambda: take(step)) == [SENT]
+    assert endpoint.records() == before
 
 
 def test_the_other_name_with_the_same_identifier_survives(endpoint: Endpoint) -> None:
@@ -163,7 +166,7 @@ def test_both_address_families_move_in_one_batch(endpoint: Endpoint) -> None:
 
 def test_somebody_who_edits_between_reading_and_writing_wins(endpoint: Endpoint) -> None:
     class Meddled(Aws):
-        def call(self, service: str, operation: str, deadline: Deadline, **parameters: Any) -> dict[str, Any]:
+        def call(self, service: str, operation: str, deadline: Deadline, /, **parameters: Any) -> dict[str, Any]:
             if operation == SENT:
                 blue, _ = endpoint.records()
                 endpoint.change(("DELETE", blue), ("CREATE", {**blue, "Weight": 70}))
@@ -179,8 +182,8 @@ def test_throttling_is_sat_out_visibly(endpoint: Endpoint) -> None:
     told: list[str] = []
     endpoint.fault(SENT, times=2, code="Throttling")
     endpoint.fault(SENT, code="PriorRequestNotComplete")
-    step = replace(share(endpoint, 0, 50), aws=Aws("us-east-1", on_retry=told.append))
-    take(step)
+    with heard(told.append):
+        take(share(endpoint, 0, 50))
     assert [line.split(": ")[1] for line in told] == ["Throttling", "Throttling", "PriorRequestNotComplete"]
 
 
