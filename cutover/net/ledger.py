@@ -50,7 +50,7 @@ class Ledger:
         requests = reads = failed_reads = failed_writes = slow = 0
         took: list[float] = []
         acknowledged: list[tuple[float, str]] = []
-        for line in self._lines(t0, t1):
+        for line in self.lines(t0, t1):
             at, ack = float(line["at"]), float(line["ack"])
             if at > t1 or ack < t0 or at < begun_after:
                 continue
@@ -82,7 +82,8 @@ class Ledger:
             p99_ms=_percentile(took, 99),
         )
 
-    def _lines(self, t0: float, t1: float) -> Iterator[dict[str, Any]]:
+    def lines(self, t0: float, t1: float) -> Iterator[dict[str, Any]]:
+        """The lines of the requests that were under way in [t0, t1], and of some around them, in the order of their `ack`."""
         try:
             file = open(self.path, "rb")  # noqa: SIM115 - closed by the with below; absent means that nothing was noted yet
         except FileNotFoundError:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from name_servers import Server
 
+from cutover.core.errors import Refused
 from cutover.core.gate import Verdict
 from cutover.net.dns import TtlVisible, ask
 
@@ -94,3 +95,47 @@ def test_what_is_printed_asks_each_server(tmp_path: Path) -> None:
     ]
     own = TtlVisible(zone="shop.test", record="api.shop.test", record_type="CNAME", wanted=5)
     assert typed(own) == [f"{flags} @ns1.test. api.shop.test CNAME"]
+
+
+def test_a_private_zone_is_not_observable_without_a_resolver_of_its_vpc() -> None:
+    made = TtlVisible(zone="shop.test", record="api.shop.test", record_type="CNAME", wanted=5, private=True)
+    seen = made.look()
+    assert seen.verdict is Verdict.BLIND
+    assert "cannot be observed from here" in seen.seen and "resolver" in seen.hint
+    done = subprocess.run(["bash", "-c", made.shell()], capture_output=True, text=True, check=False, timeout=10)
+    assert done.returncode == 1 and "is in a private zone" in done.stderr
+
+
+def test_the_resolver_of_a_vpc_is_asked_to_resolve_and_proves_nothing_alone(serve: Callable[..., Server]) -> None:
+    resolver = serve(4, authoritative=False)
+    made = TtlVisible(
+        zone="shop.test",
+        record="api.shop.test",
+        record_type="CNAME",
+        wanted=5,
+        private=True,
+        servers=lambda: [resolver.address],
+    )
+    seen = made.look()
+    assert seen.verdict is Verdict.PASS and "not proved by this alone" in seen.seen
+    assert resolver.recursion_wanted == [True]
+    assert "+recurse" in made.shell()
+    resolver.ttl = 60
+    assert made.look().verdict is Verdict.INSUFFICIENT
+
+
+def test_a_name_is_never_asked_of_a_resolver_that_would_remember_that_it_is_missing(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve(5, name="other.test.")
+    for _ in range(3):
+        check(server.address).look()
+    assert server.recursion_wanted == [False] * 3
+
+
+def test_servers_that_are_nowhere_said_are_not_seen() -> None:
+    def servers() -> tuple[str, ...]:
+        raise Refused("env:SHOP_DNS_SERVERS: this environment variable is not set")
+
+    made = TtlVisible(zone="z.test", record="r.z.test", record_type="A", wanted=5, servers=servers)
+    assert (made.look().verdict, "SHOP_DNS_SERVERS" in made.look().seen) == (Verdict.BLIND, True)

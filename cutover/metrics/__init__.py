@@ -1,0 +1,1 @@
+"""Figures and what they mean: conditions that an operator can read, verdicts that bear repeated looks, and sources."""
