@@ -7,6 +7,7 @@ from pydantic import Field
 from cutover.environment.clients import ClientCname, MultiHost, PgBouncer
 from cutover.environment.comparing import Validation
 from cutover.environment.copying import Copy, GreenSchema
+from cutover.environment.ending import Backup, DumpBackup
 from cutover.environment.reading import whole
 from cutover.environment.reference import Ref
 from cutover.environment.section import Section
@@ -49,4 +50,6 @@ class Database(Section):
     wal_limit_bytes: Annotated[int, whole(1, 1_000_000_000_000_000)] = 20_000_000_000
     """WAL that a slot of ours may keep on a side before the plan stops; choose it well below the free disk."""
     validation: Validation = Validation()
+    backup: Backup = DumpBackup()
+    """What is kept of blue's rows before it ends."""
     clients: Annotated[MultiHost | PgBouncer | ClientCname, Field(discriminator="kind")] = MultiHost()

@@ -10,15 +10,29 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from cutover.core.errors import ConfigurationRefused
-from cutover.environment.contradictions import contradictions, with_line
+from cutover.environment.carriers import KINDS
+from cutover.environment.checklist import ChecklistItem
+from cutover.environment.contradictions import contradictions
 from cutover.environment.document import Document, Unreadable, read
-from cutover.environment.models import ChecklistItem, Environment
+from cutover.environment.ending import RESOURCE_KINDS
+from cutover.environment.measured import METRIC_KINDS
+from cutover.environment.models import Environment
+from cutover.environment.notify import CHANNEL_KINDS
+from cutover.environment.plain_data import with_line
 from cutover.environment.problem import Loc, Problem, did_you_mean, dotted
 from cutover.environment.source import find
+from cutover.environment.workers import RUNS_ON
 
 MOST_SHOWN = 200
 
-_TAGS = {"carrier": ("alb", "route53"), "clients": ("multi-host", "pgbouncer", "dns")}
+_TAGS = {
+    "backup": ("dump", "rds-snapshot"),
+    "carrier": KINDS,
+    "clients": ("multi-host", "pgbouncer", "dns"),
+    "resources": RESOURCE_KINDS,
+    "runs_on": RUNS_ON,
+}
+_TAGS_BY_NAME = {"sources": METRIC_KINDS, "channels": CHANNEL_KINDS}  # kinds of what stands there under names
 _SECRET = re.compile(r"://[^/\s@]*:[^@\s]*@|\bpassword\s*=\s*\S|\b(AKIA|ASIA)[A-Z0-9]{16}\b", re.IGNORECASE)
 
 
@@ -108,7 +122,7 @@ def _reason(detail: ErrorDetails, loc: Loc) -> str:
             near = did_you_mean(written, known) if isinstance(written, str) else ""
             return f"{'kind ' if 'tag' in context else ''}must be one of {', '.join(known)}{near}"
         case "union_tag_not_found":
-            return f"needs a kind: {' or '.join(_TAGS.get(str(loc[-1]), ()))}"
+            return f"needs a kind: {' or '.join(_tags(loc))}"
         case "tuple_type":
             return "wants a list"
         case "too_short":
@@ -121,8 +135,22 @@ def _reason(detail: ErrorDetails, loc: Loc) -> str:
 
 def _without_tags(loc: Loc) -> Loc:
     """`loc` as it is in the file: pydantic adds which member of a union it tried, and marks a dict's key."""
-    parts = [p for before, p in zip((None, *loc), loc, strict=False) if p not in _TAGS.get(str(before), ())]
+    parts = [p for at, p in enumerate(loc) if p not in _tags(loc[:at])]
     return tuple(p for p in parts if p != "[key]")
+
+
+def _tags(loc: Loc) -> tuple[str, ...]:
+    """The kinds that what stands at `loc` may have."""
+    return (
+        _TAGS_BY_NAME.get(_named(loc[:-1]), ())
+        if len(loc) > 1 and _named(loc[:-1]) in _TAGS_BY_NAME
+        else (_TAGS.get(_named(loc), ()))
+    )
+
+
+def _named(loc: Loc) -> str:
+    """The key that `loc` ends at; an entry of a list has the list's."""
+    return next((str(part) for part in reversed(loc) if not isinstance(part, int)), "")
 
 
 def _known_keys(loc: Loc) -> list[str]:

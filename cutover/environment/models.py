@@ -5,32 +5,45 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from cutover.environment.clients import Ttl
+from cutover.environment.approvals import Approval
+from cutover.environment.carriers import Carrier
+from cutover.environment.checklist import CHECKLIST_SCHEMA, ChecklistItem
+from cutover.environment.checkpoints import Checkpoints
+from cutover.environment.compared_to_blue import Comparison
 from cutover.environment.contradictions import contradictions
 from cutover.environment.databases import Database
+from cutover.environment.ending import Decommission
+from cutover.environment.evidence import Evidence, Observed
+from cutover.environment.flags import RoutedFlags
+from cutover.environment.incidents import Incidents
+from cutover.environment.measured import Metrics
+from cutover.environment.notify import Notify
+from cutover.environment.own_steps import OwnStep
 from cutover.environment.reading import Reads, number, prose, whole, wrong
-from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath
+from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath, Ref, StatePlace
 from cutover.environment.section import Section
-from cutover.environment.shapes import CHECKLIST_SCHEMA, checklist_items, rising_to_100, soak_reader
+from cutover.environment.shapes import checklist_items, rising_to_100, soak_reader
+from cutover.environment.triggers import Trigger
+from cutover.environment.workers import Setting, Worker
 from cutover.environment.written import (
     Account,
-    AwsName,
+    Api,
     Balancers,
     DnsName,
     Duration,
     Flag,
+    Hosts,
     Line,
     Methods,
     Name,
     Profile,
     Region,
-    Role,
-    SetIdentifier,
     Share,
     SmokePath,
-    SmokeTests,
     Wait,
 )
+
+Lines = Annotated[tuple[ChecklistItem, ...], BeforeValidator(checklist_items), WithJsonSchema(CHECKLIST_SCHEMA)]
 
 
 class World(Section):
@@ -42,6 +55,10 @@ class World(Section):
     """Requests per second of all customers together."""
     hooks: Flag = False
     """A second database, in which the shop keeps its webhooks."""
+    watched: Flag = False
+    """A Prometheus that scrapes both shops each second; Debian's program has to be installed."""
+    suggestions: Flag = False
+    """A service of the shop that a flag routes; customers ask it, too."""
 
 
 class Aws(Section):
@@ -52,6 +69,8 @@ class Aws(Section):
     """A profile of the AWS configuration; without it the usual chain of credentials."""
     account: Account | None = None
     """The account number that the credentials must belong to; quote it, it may start with 0."""
+    rates: dict[Api, Annotated[float, number(10_000, least=0.2)]] = Field(default_factory=dict)
+    """Calls per second at most, by API: route53, or elbv2:ModifyListener for one operation; others keep their defaults."""
 
 
 class Owners(Section):
@@ -63,42 +82,13 @@ class Owners(Section):
     application: Line
 
 
-class AlbCarrier(Section):
-    """The share is the weight of two target groups behind one load balancer."""
-
-    kind: Literal["alb"] = "alb"
-    load_balancer: AwsName
-    listener_port: Annotated[int, whole(1, 65_535)] = 80
-    blue: AwsName
-    """Blue's target group."""
-    green: AwsName
-    """Green's target group."""
-    healthy_at_least: Annotated[int, whole(1, 1000)] = 1
-    """Healthy targets that green needs before it may take traffic."""
-
-
-class Route53Carrier(Section):
-    """The share is the weight of two record sets of one name."""
-
-    kind: Literal["route53"] = "route53"
-    zone: DnsName
-    type: Literal["A", "AAAA", "CNAME"] = "CNAME"
-    blue: SetIdentifier
-    """The SetIdentifier of blue's record set."""
-    green: SetIdentifier
-    """The SetIdentifier of green's record set."""
-    ttl: Ttl
-    health: Balancers = ()
-    """Load balancers whose targets must be healthy."""
-    listener_port: Annotated[int, whole(1, 65_535)] = 80
-    """The listener of these load balancers that serves this name."""
-
-
 class Hostname(Section):
     """A public name, and the one provider that carries its share."""
 
     host: DnsName
-    carrier: Annotated[AlbCarrier | Route53Carrier, Field(discriminator="kind")]
+    carrier: Carrier
+    observed: Observed = Observed()
+    """Who else says which side answers; each shift has to agree with them."""
 
 
 class Dns(Section):
@@ -106,6 +96,8 @@ class Dns(Section):
 
     servers: DnsServers | None = None
     """host:port, separated by commas; without it the zone's own name servers."""
+    resolvers: DnsServers | None = None
+    """host:port of resolvers that visitors use, separated by commas: `invoke propagation` shows what they answer."""
 
 
 class Maintenance(Section):
@@ -117,7 +109,9 @@ class Maintenance(Section):
     methods: Methods = ("POST", "PUT", "PATCH", "DELETE")
     message: Annotated[str, prose(1024)] = "A short maintenance is under way. Please try again in a minute."
     priority: Annotated[int, whole(1, 50_000)] = 1
-    """The rule's priority on each listener; it must be free."""
+    """The rule's priority on each listener; it must be free. Several hosts may need several rules, one priority after the other."""
+    hosts: Hosts = ()
+    """Where other systems share the load balancers: the hostnames whose writes are refused. Without them it is every hostname's."""
 
 
 class Window(Section):
@@ -147,6 +141,7 @@ class Shift(Section):
     """How long green must stay well at each share: one duration, or one for each."""
     on_failure: Literal["rollback", "hold", "previous-phase"] = "rollback"
     limits: Limits = Limits()
+    evidence: Evidence = Evidence()
 
     @property
     def soaks(self) -> tuple[float, ...]:
@@ -165,15 +160,6 @@ class Smoke(Section):
     timeout: Wait = 60.0
 
 
-class ChecklistItem(Section):
-    """A line of the checklist: smoke tests that answer it, or the role that does."""
-
-    name: Name
-    smoke: SmokeTests | None = None
-    """An expression as for pytest -k."""
-    attest: Role | None = None
-
-
 class Bake(Section):
     """The time at 100 % before the cutover counts as done."""
 
@@ -189,6 +175,10 @@ class Rollback(Section):
     """How long after a rollback the next cutover is refused."""
     deadline: Wait = 120.0
     """How long a failing rollback is retried before a person is asked."""
+    behind_bytes: Annotated[int, whole(1, 10**15)] | None = None
+    """When blue lacks more than this, the run does not go back by itself any more: it freezes, and a person decides."""
+    behind_time: Wait | None = None
+    """The same for the time by which blue is behind."""
 
 
 class Environment(Section):
@@ -200,23 +190,51 @@ class Environment(Section):
     protected: Flag = False
     """Production: the environment's name has to be typed."""
     world: World | None = None
+    state: StatePlace = Ref("literal", "sqlite")
+    """Where journal and lease are kept: `sqlite`, a file of this machine, or an S3 prefix or a PostgreSQL database that
+    operators on several machines share. A database with a password is named by reference; it is never a side of the cutover."""
     aws: Aws = Aws()
     owners: Owners
     database: Database | None = None
     """The database that is cut over; several stand under `databases`, each with a name of its own."""
     databases: Annotated[dict[Name, Database], Field(min_length=1)] | None = None
     """Several databases, which switch in one window: all of them, or none."""
+    shared_database: Flag = False
+    """Both sides work on the same databases: only traffic moves, and there is no window."""
     hostnames: Annotated[dict[Name, Hostname], Field(min_length=1)]
     dns: Dns = Dns()
     maintenance: Maintenance = Maintenance()
     window: Window = Window()
     shift: Shift = Shift()
     smoke: Smoke = Smoke()
-    checklist: Annotated[
-        tuple[ChecklistItem, ...], BeforeValidator(checklist_items), WithJsonSchema(CHECKLIST_SCHEMA)
-    ] = ()
+    readiness: Lines = ()
+    """What has to be so before anything is touched, by name: tests, benchmarks, figures, and what only a person can say."""
+    checklist: Lines = ()
+    """What has to be so after the cutover, by name."""
+    approvals: Annotated[dict[Name, Approval], Field(default_factory=dict)]
+    """Gates that people open, by name."""
+    workers: Annotated[dict[Name, Worker], Field(default_factory=dict)]
+    """Background workers by name; without them nothing but traffic and writes changes sides."""
+    configuration: Annotated[dict[Name, Setting], Field(default_factory=dict)]
+    """Parameters by name that have another value on green."""
+    steps: Annotated[dict[Name, OwnStep], Field(default_factory=dict)]
+    """Steps of your own by name, taken in the order in which they stand here."""
+    flags: RoutedFlags
+    """Flags by which the applications route, by name."""
+    metrics: Metrics = Metrics()
+    """Figures of both sides, by the names that conditions use."""
+    triggers: Annotated[dict[Name, Trigger], Field(default_factory=dict)]
+    """What is watched while green has traffic, by name, and what each starts."""
+    comparison: Comparison | None = None
+    """Green beside blue, by what both count, at every share below 100 %."""
+    checkpoints: Checkpoints | None = None
+    """Everything that can be checked while green serves, at set times after the switch."""
     bake: Bake = Bake()
     rollback: Rollback = Rollback()
+    decommission: Decommission = Decommission()
+    incidents: Incidents = Incidents()
+    """What is kept when a cutover is taken back."""
+    notify: Notify = Notify()
     ledger: LedgerPath | None = None
     """The ledger that probes and customers write, for counting lost writes."""
     ledger_keys: Annotated[str, prose(2000)] | None = None

@@ -67,6 +67,25 @@ def prose(longest: int) -> Reads:
     return Reads(read, {"type": "string", "minLength": 1, "maxLength": longest})
 
 
+def _script(value: object) -> str:
+    written = text_of(value, "shell commands").strip()
+    if not written or len(written) > 4000:
+        raise wrong("wants shell commands, at most 4000 characters")
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c not in "\n\t" for c in written):
+        raise wrong("holds a control character or an invisible one")
+    return written
+
+
+script = Reads(_script, {"type": "string", "minLength": 1, "maxLength": 4000})
+
+
+def by_side_schema(longest: int) -> dict[str, Any]:
+    """The JSON Schema of one text for both sides, or of one for each."""
+    text = {"type": "string", "minLength": 1, "maxLength": longest}
+    sides = {"type": "object", "properties": {"blue": text, "green": text}, "required": ["blue", "green"], "additionalProperties": False}  # fmt: skip
+    return {"anyOf": [text, sides]}
+
+
 def whole(least: int, most: int) -> Reads:
     """A whole number from `least` to `most`, in plain decimal digits."""
 
@@ -87,9 +106,9 @@ def whole(least: int, most: int) -> Reads:
     return Reads(read, {"type": "integer", "minimum": least, "maximum": most})
 
 
-def number(most: float, *, above_zero: bool = False, step: float | None = None) -> Reads:
-    """A decimal number up to `most`, from 0 or above it, in multiples of `step`."""
-    limits = f"must be {'more than 0 and at most' if above_zero else 'from 0 to'} {most:g}"
+def number(most: float, *, least: float = 0.0, above_zero: bool = False, step: float | None = None) -> Reads:
+    """A decimal number up to `most`, from `least` or above 0, in multiples of `step`."""
+    limits = f"must be {'more than 0 and at most' if above_zero else f'from {least:g} to'} {most:g}"
 
     def read(value: object) -> float:
         result = float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
@@ -99,13 +118,13 @@ def number(most: float, *, above_zero: bool = False, step: float | None = None) 
             raise wrong("needs a value")
         if result is None or not math.isfinite(result):
             raise wrong("wants a number in plain digits, such as 5 or 0.5 (no quotes or exponent)")
-        if not 0 <= result <= most or (above_zero and result == 0):
+        if not least <= result <= most or (above_zero and result == 0):
             raise wrong(limits)
         if step and abs(result / step - round(result / step)) > 1e-6:
             raise wrong(f"must be a multiple of {step:g}")
         return round(result, 6)
 
-    bound = {"exclusiveMinimum": 0} if above_zero else {"minimum": 0}
+    bound = {"exclusiveMinimum": 0} if above_zero else {"minimum": least or 0}
     return Reads(read, {"type": "number", **bound, "maximum": most})
 
 

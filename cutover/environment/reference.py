@@ -62,7 +62,7 @@ class Ref:
                 value = self._from_aws(fetch)
         if not value:
             raise self._refused("is empty")
-        if "\x00" in value or "\n" in value:
+        if any(ord(character) < 32 or ord(character) == 127 for character in value):
             raise self._refused("is not a single line of text")
         return value
 
@@ -100,6 +100,11 @@ class Ref:
         return {"type": "string", "pattern": f"^(?:{PATTERN})$"}
 
 
+def reads_ref(read: Callable[[object], Ref], schema: dict[str, Any]) -> Reads:
+    """A word that becomes a reference, or a literal, in its own way."""
+    return _ReadsRef(read, schema)
+
+
 class _ReadsRef(Reads):
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _schema(self.read)
@@ -109,7 +114,7 @@ def _schema(read: Callable[[object], object]) -> CoreSchema:
     return core_schema.no_info_plain_validator_function(read, serialization=core_schema.to_string_ser_schema())
 
 
-def _or_literal(pattern: str, wants: str) -> Reads:
+def or_literal(pattern: str, wants: str) -> Reads:
     """A reference, or the value itself where it matches `pattern`, which has no room for a secret."""
 
     def read(value: object) -> Ref:
@@ -124,7 +129,20 @@ def _or_literal(pattern: str, wants: str) -> Reads:
 
 _HOST, _PORT = r"[A-Za-z0-9.-]{1,253}", r":[0-9]{1,5}"
 _URL = rf"https?://{_HOST}({_PORT})?(/[A-Za-z0-9._~-]+)*/?"
-BaseUrl = Annotated[Ref, _or_literal(_URL, "a base URL without user, password or query")]
-DnsServers = Annotated[Ref, _or_literal(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*", "host:port, separated by commas")]
-HostPort = Annotated[Ref, _or_literal(rf"{_HOST}{_PORT}", "host:port")]
-LedgerPath = Annotated[Ref, _or_literal(r"(?!.*//)[^\x00-\x1f\x7f:@]{1,500}", "a path")]
+BaseUrl = Annotated[Ref, or_literal(_URL, "a base URL without user, password or query")]
+DnsServers = Annotated[Ref, or_literal(rf"{_HOST}{_PORT}(,{_HOST}{_PORT})*", "host:port, separated by commas")]
+HostPort = Annotated[Ref, or_literal(rf"{_HOST}{_PORT}", "host:port")]
+LedgerPath = Annotated[Ref, or_literal(r"(?!.*//)[^\x00-\x1f\x7f:@]{1,500}", "a path")]
+_BUCKET, _KEY = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_DSN = rf"postgres(ql)?://([A-Za-z0-9._-]+@)?{_HOST}({_PORT})?/[A-Za-z_][A-Za-z0-9_-]{{0,62}}(\?sslmode=[a-z-]+)?"
+StatePlace = Annotated[
+    Ref,
+    or_literal(
+        rf"sqlite|s3://{_BUCKET}(/{_KEY})+|{_DSN}",
+        "sqlite, s3://bucket/prefix, postgresql://host/database without a password",
+    ),
+]
+SettingValue = Annotated[
+    Ref,
+    or_literal(rf"(?!({'|'.join(_NAMES)}):)[^\x00-\x1f\x7f]{{1,2000}}", "a value of one line, at most 2000 characters"),
+]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Hashable, Mapping
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cutover.environment.reading import DURATION_SCHEMA, Reads, seconds, wrong
 
@@ -55,7 +55,7 @@ def pytest_expression(written: str) -> str:
 
 
 def checklist_items(value: object) -> object:
-    """The file's form, name → expression, list of them, or {smoke: …} / {attest: ROLE}, as a list of items.
+    """The file's form, name → expression, list of them, or {smoke: …}, {attest: ROLE}, {command: …}, {figure: …}, as a list of items.
 
     Shapes that are none of these pass through; the items' model refuses them.
     """
@@ -70,24 +70,3 @@ def checklist_items(value: object) -> object:
         else:
             items.append({"name": name, "smoke": asked})
     return items
-
-
-_EXPRESSION: Mapping[str, Any] = {"type": "string", "description": "an expression as for pytest -k"}
-_ROLE: Mapping[str, Any] = {"enum": ["decision", "database", "traffic", "application"]}
-CHECKLIST_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "propertyNames": {"pattern": "^[a-z][a-z0-9-]{0,39}$"},
-    "additionalProperties": {
-        "anyOf": [
-            _EXPRESSION,
-            {"type": "array", "minItems": 1, "items": _EXPRESSION},
-            {
-                "type": "object",
-                "properties": {"smoke": _EXPRESSION, "attest": _ROLE},
-                "additionalProperties": False,
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ]
-    },
-}

@@ -4,6 +4,12 @@ import re
 
 from cutover.core.errors import ConfigurationRefused
 from cutover.environment.source import NAME
+from cutover.environment.template_approvals import APPROVALS
+from cutover.environment.template_flags import FLAGS
+from cutover.environment.template_metrics import METRICS
+from cutover.environment.template_notify import NOTIFY
+from cutover.environment.template_triggers import TRIGGERS
+from cutover.environment.template_work import WORK
 
 
 def template(name: str) -> str:
@@ -12,7 +18,15 @@ def template(name: str) -> str:
         raise ConfigurationRefused(
             ["the name of an environment is lower-case letters, digits and dashes, starting with a letter (at most 40)"]
         )
-    return _TEMPLATE.replace("NAME_OF_ENVIRONMENT", name)
+    text = _TEMPLATE + METRICS
+    for place, words in {
+        "APPROVALS_OF_ENVIRONMENT": APPROVALS,
+        "WORK_OF_ENVIRONMENT": WORK + FLAGS,
+        "TRIGGERS_OF_ENVIRONMENT": TRIGGERS,
+        "NOTIFY_WORDS": NOTIFY,
+    }.items():
+        text = text.replace(f"{place}\n", words)
+    return text.replace("NAME_OF_ENVIRONMENT", name)
 
 
 _TEMPLATE = """\
@@ -32,6 +46,7 @@ aws:
   region: us-east-1
   # profile: my-profile         # of ~/.aws/config
   # account: "123456789012"     # the credentials must belong to it; keep the quotes
+  # rates: {route53: 5}         # calls per second at most; elbv2:ModifyListener bounds one operation
 
 owners:                         # the roles that sign in the runbooks
   decision: release manager
@@ -91,6 +106,10 @@ database:
   #     - name: revenue-today
   #       sql: SELECT sum(amount) FROM public.orders WHERE created_at >= current_date
   #       within: 5%
+  # backup:                     # of blue's rows, before blue ends
+  #   kind: dump                # or rds-snapshot, with `instance: shop-blue`
+  #   folder: /backups          # on a disk that outlives blue; without it beside the journal
+  #   before: false             # true: also before anything is touched
 
 # Each hostname has exactly one carrier: the one place whose weights decide who gets the traffic.
 hostnames:
@@ -103,6 +122,31 @@ hostnames:
       blue: www-blue
       green: www-green
       # healthy_at_least: 1
+      # rule:                   # where a rule of the listener carries the share, and not its default action
+      #   host: www.example.com
+      #   path: /api/*          # where the rule has a path-pattern condition, too
+      # sticky: 3600            # the listener's group stickiness outside of a cutover; during one it is off
+      # bypassing: refuse       # or tell; rules that send requests for this host past the share
+      # drain:                  # at 100 %: wait until blue gets no request, by the load balancer's own count
+      #   window: 5m
+      #   late: 2m              # how long the figures need until they can be read
+      #   deadline: 1h
+    # observed:                 # who else says which side answers; without it a shift is as AWS's API shows it
+    #   tag:                    # responses that name their side, drawn through DNS and the load balancer
+    #     header: X-Version     # or field: app.version, of a JSON response
+    #     blue: v1
+    #     green: v2
+    #     path: /               # what is asked for
+    #     scheme: https
+    #     port: 443             # or srv
+    #   requests: true          # CloudWatch's counts of both target groups
+    #   logs:                   # access logs in S3, gzip
+    #     bucket: my-logs
+    #     prefix: AWSLogs/123456789012/elasticloadbalancing/us-east-1
+    #     format: alb           # or cloudfront, where `column` names the side as `blue` and `green` say
+    #     column: x-routing-target
+    #     late: 6m              # how long after a request its line may come
+    #     largest: 200000000    # bytes of logs that are read at most
   api:
     host: api.example.com
     carrier:                    # two weighted record sets of one name
@@ -115,10 +159,61 @@ hostnames:
         normal: 300
         cutover: 60             # lowered ahead of time, restored after the bake
         # slack: 60s            # for resolvers that keep a record longer than its TTL
-      health: [api-blue, api-green]   # load balancers whose targets must be healthy
+      # alias: true             # instead of ttl: aliases of load balancers, which AWS answers with 60 s
+      # above: [{name: old.example.com, ttl: 3600}]   # CNAMEs that lead to this hostname, waited out as well
+      # fail_back: refused      # or allowed: a side at weight 0 gets visitors by itself when the other's checks fail
+      # migrate:                # only where it is one simple record now: it becomes a weighted group, blue alone
+      #   green: api-green.example.net
+      #   green_ipv6: 2001:db8::2   # beside an A record
+      # private: true           # a private zone: its answers are seen only through the resolvers of its VPC
+      # vpc: vpc-0123456789abcdef0
+      # resolver: env:VPC_RESOLVERS   # its DNS resolvers, host:port, separated by commas; needed for a private zone
+      health: [api-blue, api-green]   # load balancers of both sides: no visitors to one without a healthy target
+    # observed:
+    #   dns: true               # draws at the zone's name servers
+  # hooks:
+  #   host: hooks.example.com
+  #   carrier:                  # two published versions behind one Lambda alias
+  #     kind: lambda
+  #     function: hooks
+  #     alias: live
+  #     blue: 41
+  #     green: 42
+  # app:
+  #   host: app.example.com
+  #   carrier:                  # a percentage that the application reads
+  #     kind: ssm               # or file, with `file: /etc/app/flags.json`
+  #     parameter: /app/share
+  #     key: green_percent      # in a JSON object; without it the number stands alone
+  #     reported: [https://a.app.example.com/flags]   # where each instance says which percentage it goes by
+  # search:
+  #   host: search.example.com
+  #   carrier:                  # a flag of the routing library, by which the application decides for each key
+  #     kind: flag
+  #     flag: suggestions       # one of `flags`, or with a `store` of its own
+  # edge:
+  #   host: edge.example.com
+  #   carrier:                  # a numeric parameter of a CloudFormation stack; takes minutes, so with strategy: gradual
+  #     kind: cloudformation
+  #     stack: edge
+  #     parameter: TrafficPercentage
+  #     scale: 100              # its value when green gets everything
+  #     decimals: 0             # digits behind the point
+  #     parameters: {}          # those that have to be given by value; all others keep theirs
+  #     may_touch: []           # logical ids of the resources that may be modified; none is ever replaced
+  #     settle: 15m
+  # cdn:
+  #   host: cdn.example.com
+  #   carrier:                  # CloudFront continuous deployment: shift.shares up to 15, then 100, the promotion
+  #     kind: cloudfront
+  #     distribution: E2QWRUHAPOMQZL
+  #     staging: E3QWRUHAPOMQZL       # the staging distribution, with green's configuration
+  #     kept_in: /cutover/prod/cdn    # the SSM parameter that keeps blue's, for the way back
+  #     settle: 30m
 
 # dns:
 #   servers: env:DNS_SERVERS    # host:port, separated by commas; without it the zone's own name servers
+#   resolvers: 1.1.1.1:53,8.8.8.8:53    # whose answers `invoke propagation` shows as well
 
 maintenance:
   kind: none                    # alb: write methods get 503 while writes are stopped, reading goes on
@@ -126,6 +221,7 @@ maintenance:
   # methods: [POST, PUT, PATCH, DELETE]
   # message: A short maintenance is under way. Please try again in a minute.
   # priority: 1                 # of the listener rule; must be free
+  # hosts: [www.example.com]    # only these hostnames' writes, where others share the load balancers
 
 window:
   budget: 60s                   # longest time without writes
@@ -136,6 +232,13 @@ shift:
   shares: [10, 50, 100]         # percent of the requests on green
   soak: 1h                      # how long green must stay well; or one for each share: [1h, 1h, 4h]
   # on_failure: rollback        # or hold, previous-phase
+  # evidence:                   # how sure each shift has to be, where a hostname is `observed`
+  #   alpha: 0.001              # how often, over a whole cutover, shares that are right may be doubted
+  #   precision: 20%            # how near the rarer side's share is found, of itself
+  #   requests: 2000            # draws of one witness at one share, at most
+  #   seconds: 10s              # and how long it draws
+  #   settle: 5s                # until a change is in force everywhere
+  #   deadline: 15m             # how long counts and logs may take to come in
   # limits:
   #   error_rate: 5             # percent
   #   p95_ms: 2000
@@ -147,9 +250,25 @@ smoke:
   # green: https://green.example.com
   # timeout: 60s
 
-checklist:                      # after the cutover: name → smoke tests (pytest -k), or the role that has to say so
+readiness:                      # before anything is touched: see it with invoke preflight
+  tests:                        # a command: well when it ends with 0
+    command: make test
+    timeout: 30m
+    # only_looks: true          # it changes nothing, and may run in a dry-run, too
+    # variables: {TOKEN: "env:TOKEN"}
+  benchmark: {command: bench/search --print p95-ms, at_most: 200ms, timeout: 15m}     # its last line is one number
+  # cost: {figure: bill, at_most: 100 USD}      # a figure under metrics, and the bound of its newest value
+  team-notified: {attest: decision}             # the role that has to say so
+
+checklist:                      # after the cutover, in the same words, and smoke tests of green (pytest -k)
   checkout: checkout
   error-logs: {attest: application}
+
+APPROVALS_OF_ENVIRONMENT
+
+WORK_OF_ENVIRONMENT
+
+TRIGGERS_OF_ENVIRONMENT
 
 bake:
   soak: 24h                     # at 100 %, before the cutover counts as done
@@ -157,8 +276,19 @@ bake:
 rollback:
   window: 24h                   # the way back is kept warm for this long at least
   waiting_period: 7d            # after a rollback, time to find out why
+  # behind_bytes: 1000000000    # when blue lacks more, nothing goes back by itself any more: it freezes, a person decides
+  # behind_time: 5m
   # deadline: 2m                # a failing rollback is retried for this long
 
+# decommission:                 # the end of blue, long after `finish`
+#   retention: 30d              # not before
+#   remind: 60d                 # after this it is said that blue still costs
+#   quiet: 24h                  # how long nobody may have used blue
+#   spared: []                  # roles and application names that may be on blue's database all the same
+#   resources:                  # what is deleted, each after a confirmation by name
+#     - {kind: target-group, name: shop-blue}
+
+NOTIFY_WORDS
 # ledger: env:LEDGER            # what probes were promised; lost writes are counted against it
 # ledger_database: orders       # which of several databases to look it up in
 """

@@ -8,9 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cutover.aws.rds import SnapshotTaken
 from cutover.core.clock import Deadline
 from cutover.core.plain import digest, plain
 from cutover.core.step import Command, Step
+from cutover.environment import SnapshotBackup
+from cutover.plans.means import Means
+from cutover.postgres.dump import Dumped
+from cutover.postgres.identity import IDENTITY, identity
+from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
 
 DATABASE_FACTS = {
@@ -35,20 +41,14 @@ class SaveRecord(Command):
     traffic: Callable[[], Any] = field(compare=False, repr=False)
 
     def run(self, deadline: Deadline) -> None:
-        if _whole(self.path):
+        whose = identities(self.blues)
+        kept = document_of(self.path)
+        if kept is not None and kept.get("identities", whose) == whose:
             return
+        if kept is not None:  # of another blue, from an earlier cutover
+            SetAside(self.path, "").run(deadline)
         facts = {blue.label: _facts(blue) for blue in self.blues}
-        content = plain({"traffic": self.traffic(), **facts, "saved_at": time.time()})
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = self.path.with_suffix(".partial")
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"sha256": digest(content), "content": content}, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        if not _whole(partial):
-            raise OSError(f"{partial} does not read back as it was written")
-        partial.replace(self.path)
+        saved(self.path, {"traffic": self.traffic(), **facts, "identities": whose, "saved_at": time.time()})
 
     def shell(self) -> str:
         return 'invoke backup --env "$CUTOVER_ENV"'
@@ -89,7 +89,11 @@ class Recorded(Step[str]):
         return "record-of-blue"
 
     def observe(self) -> str:
-        return "saved" if _whole(self.path) else "not saved"
+        kept = document_of(self.path)
+        if kept is None:
+            return "not saved"
+        whose = identities(self.blues)
+        return "saved" if kept.get("identities", whose) == whose else "not saved"
 
     def commands(self, target: str) -> Sequence[Command]:
         return (
@@ -97,7 +101,13 @@ class Recorded(Step[str]):
         )
 
     def check_shell(self) -> str:
-        return f'if [ -s "{self.shown}" ]; then echo saved; else echo not saved; fi'
+        known = "".join(f' && grep -qF "$({blue.ask(IDENTITY)}\n)" "{self.shown}"' for blue in self.blues)
+        return f'if [ -s "{self.shown}" ]{known}; then echo saved; else echo not saved; fi'
+
+
+def identities(blues: Sequence[Database]) -> dict[str, str]:
+    """Which databases these are, by their labels; raises Unreachable when one does not answer."""
+    return {blue.label: identity(blue) for blue in blues}
 
 
 def _facts(blue: Database) -> dict[str, list[list[str]]]:
@@ -105,9 +115,40 @@ def _facts(blue: Database) -> dict[str, list[list[str]]]:
         return {name: [[str(v) for v in row] for row in session.rows(sql)] for name, sql in DATABASE_FACTS.items()}
 
 
-def _whole(path: Path) -> bool:
+def backup_of(means: Means, pair: DatabasePair, moment: str) -> Step[str]:
+    """The backup of one database that the environment asks for; `moment` is `before` or `final`."""
+    words, name = means.words(pair).backup, pair.named(f"blue-{moment}-backup")
+    label = pair.named(means.environment.name)
+    if isinstance(words, SnapshotBackup):
+        return SnapshotTaken(
+            name=name, aws=means.aws, instance=words.instance, prefix=f"cut-{label}-{words.instance}-{moment}"
+        )
+    file = f"{label}-{moment}.dump"
+    path, shown = means.file(file)
+    if words.folder is not None:
+        path, shown = Path(words.folder) / file, f"{words.folder}/{file}"
+    return Dumped(name=name, database=pair.blue, file=path, shown=shown)
+
+
+def saved(path: Path, content: Any) -> None:
+    """Writes the content with its digest, reads it back, and only then gives the file its name; raises OSError."""
+    content = plain(content)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_suffix(".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"sha256": digest(content), "content": content}, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    if document_of(partial) is None:
+        raise OSError(f"{partial} does not read back as it was written")
+    partial.replace(path)
+
+
+def document_of(path: Path) -> Any:
+    """The content of a saved document, None when there is none that is whole."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return bool(document["sha256"] == digest(document["content"]))
+        return document["content"] if document["sha256"] == digest(document["content"]) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None

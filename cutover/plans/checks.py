@@ -54,6 +54,17 @@ class AllOf(Check):
 
 
 @dataclass(frozen=True)
+class LeftToGuards(Check):
+    """Nothing but time has to go by here: the guards are asked all the while, and what fails starts what they say."""
+
+    def look(self) -> Finding:
+        return Finding.passed("the guards are asked meanwhile")
+
+    def shell(self) -> str:
+        return "echo 'ask what is watched all the time, again and again, until the time is over'"
+
+
+@dataclass(frozen=True)
 class KeysCanBeAsked(Check):
     """The question for acknowledged writes is asked inside the window, too: an error in it must be found before."""
 

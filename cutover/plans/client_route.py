@@ -56,7 +56,7 @@ class ClientRoute:
         if words is None:
             return []
         lowered = named("clients-ttl-lowered")
-        return [ttl_waited_out(self.means, named("clients-ttl-waited-out"), words.record, words, lowered)]
+        return [ttl_waited_out(self.means, named("clients-ttl-waited-out"), words.record, words, words.ttl, lowered)]
 
     def led_to_blue(self) -> list[Item]:
         """The last look before the window; on the way back it comes after blue was opened, and asks whether green was left."""

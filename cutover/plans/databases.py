@@ -55,11 +55,11 @@ def directions(pair: DatabasePair, name: str, before: str, after: str) -> Direct
     )
 
 
-def changes_compared(means: Means) -> Gate:
+def changes_compared(means: Means) -> list[Gate]:
     """Hours may have passed since the validation: what was written meanwhile is compared before the window opens."""
     checks: list[tuple[str, Check]] = [(pair.name, ChangesCompared(pair.blue, pair.green)) for pair in means.pairs]
-    longest = max(means.words(pair).copy_timeout for pair in means.pairs)
-    return Gate(name="changes-compared", check=all_of(checks), deadline=longest)
+    longest = max((means.words(pair).copy_timeout for pair in means.pairs), default=0.0)
+    return [Gate(name="changes-compared", check=all_of(checks), deadline=longest)] if checks else []
 
 
 def last_changes_compared(means: Means) -> Gate:

@@ -1,28 +1,32 @@
 """The parts of the plan that depend on what an environment has: its hostnames, maintenance, smoke tests and soaks."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
 
-from cutover.aws.alb import AlbAttach, AlbShare, TargetsHealthy
+from cutover.aws.account import AccountIsOurs
+from cutover.aws.alb_maintenance_check import MaintenanceFits
 from cutover.aws.alb_rules import AlbMaintenance
-from cutover.aws.balancer_health import BalancerHealthy
-from cutover.aws.document import document
-from cutover.aws.route53 import Route53Share
+from cutover.aws.document import Documents
 from cutover.core.gate import Check, Gate, Policy
 from cutover.core.plan import Item
 from cutover.core.share import Share
 from cutover.core.step import Step
-from cutover.environment import AlbCarrier, Hostname, Route53Carrier
 from cutover.net.smoke import SmokeTests
 from cutover.net.traffic import TrafficHealthy
-from cutover.plans.backup import Recorded
-from cutover.plans.checks import AllOf, KeysCanBeAsked, ProbeLands
+from cutover.plans.backup import Recorded, backup_of
+from cutover.plans.carried import Carried
+from cutover.plans.carriers import carried
+from cutover.plans.checklist import AFTER, READY, gates
+from cutover.plans.checks import AllOf, KeysCanBeAsked, LeftToGuards, ProbeLands
 from cutover.plans.client_route import ClientRoute, client_routes
+from cutover.plans.compared import can_be_compared
 from cutover.plans.copying import database_checks, with_tables
 from cutover.plans.databases import all_of, ways_back
 from cutover.plans.means import Means
+from cutover.plans.observed import share_observed
 from cutover.plans.preflight import Preflight
-from cutover.plans.ttl import ttl_changed, ttl_waited_out
+from cutover.plans.tested import tested
+from cutover.plans.work import work_checks, work_documents
 
 SHORTEST_LOOK, LONGEST_LOOK = 5.0, 60.0  # seconds of the ledger that one look at the traffic covers
 
@@ -33,11 +37,18 @@ class Parts:
 
     means: Means
 
+    @cached_property
+    def carried(self) -> list[Carried]:
+        """The hostnames, in the order in which their shares move."""
+        return carried(self.means)
+
     # --- prepare -----------------------------------------------------------------------------------------------
 
     def preflight_checks(self) -> Preflight:
         """Every preflight check with its name."""
         checks: list[tuple[str, Check]] = []
+        if self.means.aws.account is not None:
+            checks.append(("aws-account", AccountIsOurs(self.means.aws)))
         for pair in self.means.pairs:
             checks += [(pair.named(name), check) for name, check in database_checks(self.means.words(pair), pair)]
             checks += ClientRoute(self.means, pair).preflight_checks()
@@ -45,83 +56,55 @@ class Parts:
             pair = self.means.ledger_pair()
             sides = with_tables(self.means.words(pair), pair)
             checks.append(("ledger-keys", KeysCanBeAsked(sides, question)))
-        for name, hostname in self.means.environment.hostnames.items():
-            carrier = hostname.carrier
-            if isinstance(carrier, AlbCarrier):
-                checks.append((f"blue-healthy-{name}", TargetsHealthy(aws=self.means.aws, group=carrier.blue)))
+        for one in self.carried:
+            checks += one.preflight()
+        checks += [
+            (f"maintenance-{step.load_balancer}", MaintenanceFits(step=step))
+            for step in self.maintenance(on=True)
+            if isinstance(step, AlbMaintenance)
+        ]
+        checks += work_checks(self.means)
+        checks += can_be_compared(self.means)
         return Preflight(tuple(checks))
 
     def preflight_gate(self) -> Gate:
         return Gate(name="preflight", check=self.preflight_checks(), deadline=30.0)
 
+    def readiness(self) -> list[Item]:
+        """What this environment wants to be so before anything is touched."""
+        return gates(self.means, self.means.environment.readiness, READY, Policy.STOP)
+
     def record_of_blue(self) -> Step[str]:
-        environment, aws = self.means.environment, self.means.aws
-        carriers = [(hostname.host, hostname.carrier) for hostname in environment.hostnames.values()]
-        balancers = [(c.load_balancer, c.listener_port) for _, c in carriers if isinstance(c, AlbCarrier)]
-        balancers += [
-            (name, c.listener_port) for _, c in carriers if isinstance(c, Route53Carrier) for name in c.health
-        ]
+        aws = self.means.aws
+        balancers = [balancer for one in self.carried for balancer in one.balancers()]
         records = [record for route in client_routes(self.means) for record in route.records()]
-        records += [(c.zone, host, c.type) for host, c in carriers if isinstance(c, Route53Carrier)]
-
-        def traffic() -> Any:
-            return document(aws, balancers, records)
-
-        file = f"{environment.name}/record-of-blue.json"
-        shown = "${CUTOVER_HOME:-.cutover}/" + ("" if environment.world is None else "world/") + file
-        path = self.means.state_dir / file
+        records += [record for one in self.carried for record in one.records()]
+        others = [*(other for one in self.carried for other in one.documents()), *work_documents(self.means)]
+        traffic = Documents(aws, balancers, records, others)
+        path, shown = self.means.file("record-of-blue.json")
         blues = tuple(pair.blue for pair in self.means.pairs)
         return Recorded(name="record-of-blue", path=path, shown=shown, blues=blues, traffic=traffic)
 
+    def backups(self) -> list[Item]:
+        """Blue's rows as they are before anything is touched, where the environment asks for them."""
+        wanted = [pair for pair in self.means.pairs if self.means.words(pair).backup.before]
+        return [backup_of(self.means, pair, "before") for pair in wanted]
+
     def ttl_lowered(self) -> list[Item]:
-        return [
-            ttl_changed(
-                self.means, f"ttl-lowered-{name}", hostname.host, carrier, carrier.ttl.normal, carrier.ttl.cutover
-            )
-            for name, hostname, carrier in self._route53()
-            if carrier.ttl.normal != carrier.ttl.cutover
-        ]
+        return [item for one in self.carried for item in one.ttl_lowered()]
 
     def ttl_waited_out(self) -> list[Item]:
-        return [
-            ttl_waited_out(self.means, f"ttl-waited-out-{name}", hostname.host, carrier, f"ttl-lowered-{name}")
-            for name, hostname, carrier in self._route53()
-            if carrier.ttl.normal != carrier.ttl.cutover
-        ]
+        return [item for one in self.carried for item in one.waited_out()]
 
     def ttl_restored(self) -> list[Item]:
-        return [
-            ttl_changed(
-                self.means, f"ttl-restored-{name}", hostname.host, carrier, carrier.ttl.cutover, carrier.ttl.normal
-            )
-            for name, hostname, carrier in self._route53()
-            if carrier.ttl.normal != carrier.ttl.cutover
-        ]
+        return [item for one in self.carried for item in one.restored()]
 
     def green_attached(self) -> list[Item]:
-        return [
-            AlbAttach(
-                name=f"green-attached-{name}",
-                aws=self.means.aws,
-                load_balancer=carrier.load_balancer,
-                port=carrier.listener_port,
-                blue=carrier.blue,
-                green=carrier.green,
-            )
-            for name, _, carrier in self._alb()
-        ]
+        return [item for one in self.carried for item in one.attached()]
 
     def green_healthy(self, name: str) -> list[Item]:
         """Health of green before it gets (more) traffic, one gate over all hostnames."""
-        aws = self.means.aws
-        checks: list[tuple[str, Check]] = []
-        for host, _, alb in self._alb():
-            checks.append((host, TargetsHealthy(aws=aws, group=alb.green, at_least=alb.healthy_at_least)))
-        for host, _, route53 in self._route53():
-            checks += [
-                (f"{host} {one}", BalancerHealthy(aws=aws, load_balancer=one, port=route53.listener_port))
-                for one in route53.health
-            ]
+        checks = [check for one in self.carried for check in one.healthy()]
         return [Gate(name=name, check=AllOf(tuple(checks)), deadline=120.0, on_fail=self._policy())] if checks else []
 
     def green_tested(self) -> list[Item]:
@@ -145,6 +128,7 @@ class Parts:
                 priority=wanted.priority,
                 methods=wanted.methods,
                 message=wanted.message,
+                hosts=wanted.hosts,
             )
             off = replace(step, name=f"maintenance-off-{balancer}", before=step.after, after=step.before)
             steps.append(step if on else off)
@@ -163,36 +147,16 @@ class Parts:
 
     def traffic(self, before: Share, after: Share) -> list[Item]:
         """One move per hostname, by the provider that carries its share."""
-        steps: list[Item] = []
-        for name, _, alb in self._alb():
-            steps.append(
-                AlbShare(
-                    name=f"traffic-{name}-{after.percent.normalize():f}",
-                    before=before,
-                    after=after,
-                    aws=self.means.aws,
-                    load_balancer=alb.load_balancer,
-                    port=alb.listener_port,
-                    blue=alb.blue,
-                    green=alb.green,
-                    healthy_at_least=alb.healthy_at_least,
-                )
-            )
-        for name, hostname, route53 in self._route53():
-            steps.append(
-                Route53Share(
-                    name=f"traffic-{name}-{after.percent.normalize():f}",
-                    before=before,
-                    after=after,
-                    aws=self.means.aws,
-                    zone=route53.zone,
-                    record=hostname.host,
-                    record_type=route53.type,
-                    blue=route53.blue,
-                    green=route53.green,
-                )
-            )
-        return steps
+        return [one.share(before, after) for one in self.carried]
+
+    def arrived(self, after: Share) -> list[Item]:
+        """What shows that the moves have effect; never in the window, where writes would wait for the slowest reader."""
+        checks = [check for one in self.carried for check in one.arrived(after)]
+        return [Gate(name=name, check=check, deadline=120.0, on_fail=self._policy()) for name, check in checks]
+
+    def observed(self, percent: float) -> list[Item]:
+        """Witnesses agree with the share that was asked for, where the environment names any."""
+        return share_observed(self.carried, percent)
 
     def smoke_after_shift(self) -> list[Item]:
         check = self.smoke("green")
@@ -216,62 +180,47 @@ class Parts:
                     ),
                 )
             )
-        checks += [
-            (f"{name} {c.green}", TargetsHealthy(aws=self.means.aws, group=c.green)) for name, _, c in self._alb()
-        ]
+        checks += [check for one in self.carried for check in one.serving()]
         return Gate(
-            name=f"soak-{percent:g}", check=AllOf(tuple(checks)), deadline=300.0, hold=seconds, on_fail=self._policy()
+            name=f"soak-{percent:g}",
+            check=AllOf(tuple(checks)) if checks else LeftToGuards(),
+            deadline=300.0,
+            hold=seconds,
+            on_fail=self._policy(),
+            # What was never bad, and never proven to be well, is for a person to decide.
+            on_timeout=Policy.HOLD,
+            detaches=True,
         )
 
     def checklist(self) -> list[Item]:
-        items: list[Item] = []
-        for line in self.means.environment.checklist:
-            check = self.smoke("green", keyword=line.smoke) if line.smoke else None
-            if check is not None:
-                items.append(Gate(name=f"checklist-{line.name}", check=check, on_fail=self._policy()))
-        return items
+        return gates(self.means, self.means.environment.checklist, AFTER, self._policy())
 
-    def way_back_warm(self) -> Gate:
+    def baked(self) -> Gate:
+        """The way back stays warm; where both sides share their databases it needs nothing but a green that serves."""
+        checks = ways_back(self.means) or [check for one in self.carried for check in one.serving()]
         return Gate(
             name="bake",
-            check=all_of(ways_back(self.means)),
+            check=all_of(checks) if checks else LeftToGuards(),
             deadline=300.0,
             hold=self.means.environment.bake.soak,
-            lapse=300.0,
-            on_fail=Policy.HOLD,
+            lapse=300.0 if self.means.pairs else None,
+            # What a way back needs can be mended; a green that does badly is what a way back is for.
+            on_fail=Policy.HOLD if self.means.pairs else self._policy(),
+            detaches=True,
         )
+
+    def blue_drained(self) -> list[Item]:
+        return [item for one in self.carried for item in one.drained()]
 
     # --- shared ------------------------------------------------------------------------------------------------
 
-    def _alb(self) -> list[tuple[str, Hostname, AlbCarrier]]:
-        found = self.means.environment.hostnames.items()
-        return [(name, h, h.carrier) for name, h in found if isinstance(h.carrier, AlbCarrier)]
-
-    def _route53(self) -> list[tuple[str, Hostname, Route53Carrier]]:
-        found = self.means.environment.hostnames.items()
-        return [(name, h, h.carrier) for name, h in found if isinstance(h.carrier, Route53Carrier)]
-
     def _listener_port(self, balancer: str) -> int:
         """The port on which a load balancer serves one of the hostnames; 80 for one that no hostname names."""
-        ports = {alb.load_balancer: alb.listener_port for _, _, alb in self._alb()}
-        ports |= {name: route53.listener_port for _, _, route53 in self._route53() for name in route53.health}
-        return ports.get(balancer, 80)
+        return dict(pair for one in self.carried for pair in one.balancers()).get(balancer, 80)
 
     def _policy(self) -> Policy:
         return Policy(self.means.environment.shift.on_failure)
 
     def smoke(self, side: str, keyword: str = "") -> SmokeTests | None:
         """The smoke tests against one side, None where the environment names no address of it."""
-        url, wanted = self.means.url(side), self.means.environment.smoke
-        if url is None:
-            return None
-        ref = wanted.blue if side == "blue" else wanted.green
-        shown = f"${ref.name}" if ref is not None and ref.kind == "env" else str(ref)
-        return SmokeTests(
-            folder=wanted.path,
-            url=url,
-            url_shell=shown,
-            keyword=keyword,
-            timeout=wanted.timeout,
-            read_only=self.means.read_only,
-        )
+        return tested(self.means, side, keyword)

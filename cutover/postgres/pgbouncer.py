@@ -16,7 +16,7 @@ import psycopg
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.postgres.clients import PAUSED
 from cutover.postgres.pgbouncer_script import functions
-from cutover.postgres.session import APPLICATION, CONNECT, QueryFailed, Session
+from cutover.postgres.session import APPLICATION, CONNECT, QueryFailed, Session, connected
 
 _WRITING = threading.Lock()  # the entries of several databases may stand in one file
 SETTLED_WITHIN = 1.0  # seconds in which the waiting clients get their servers
@@ -46,6 +46,8 @@ class Pool:
     addresses: Callable[[str], str] = field(repr=False, compare=False)
     shown: tuple[str, str] = ("", "")
     pause_timeout: float = 5.0
+    forget: Callable[[], bool] = field(default=bool, repr=False, compare=False)
+    """As a Database's."""
 
     def where(self) -> str:
         """`blue` or `green` when clients reach that side, `paused`, or the strange address that they reach."""
@@ -179,14 +181,15 @@ class Pool:
 
     @contextmanager
     def _console(self) -> Iterator[Session]:
-        try:
+        connection = connected(
             # Without `options`: PgBouncer refuses start-up parameters that it does not know.
-            connection = psycopg.connect(
+            lambda: psycopg.connect(
                 self.admin(), application_name=APPLICATION, connect_timeout=int(CONNECT), autocommit=True,
                 prepare_threshold=None,
-            )  # fmt: skip
-        except psycopg.Error as error:
-            raise Unreachable(f"PgBouncer: {str(error).strip()}") from error
+            ),
+            self.forget,
+            "PgBouncer",
+        )  # fmt: skip
         session = Session("PgBouncer", connection)
         try:
             yield session

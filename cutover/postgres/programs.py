@@ -71,6 +71,12 @@ def programs_of(major: int) -> Path:
     )
 
 
+def programs_from(major: int) -> Path:
+    """The folder with pg_dump and pg_restore of that major version, else of the next later one, which reads it too."""
+    later = [found for found in installed() if found[0] >= major]
+    return min(later)[1] if later else programs_of(major)
+
+
 def reached(database: Database, settings: Mapping[str, str]) -> Reached:
     """How a program reaches that side; raises ProgramFailed for what cannot be passed on in secret."""
     words = conninfo.conninfo_to_dict(database.resolve())
@@ -98,7 +104,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline,
     try:
         printed, said = _outcome(process, name, deadline)
     except BaseException:
-        _end(process)
+        end(process)
         raise
     if process.returncode:
         complaint = complained(said.decode("utf-8", "replace"), secret)
@@ -141,7 +147,7 @@ def _major(program: Path) -> int:
     return int(version[1]) if version and done.returncode == 0 else 0
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
     """Ends the program and the workers that it has forked."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -133,7 +133,8 @@ class Database:
     """One side: `variable` names the shell variable that holds its connection string, `resolve` reads the string.
 
     `name` tells the databases of one cutover apart, empty where there is only one. Nothing is opened before `open` is
-    called. `read_only` sessions cannot write (dry-run).
+    called. `read_only` sessions cannot write (dry-run). `forget` says whether `resolve` had kept its string, and now reads it
+    again: a password may have been rotated.
     """
 
     side: str
@@ -141,22 +142,34 @@ class Database:
     resolve: Callable[[], str] = field(repr=False, compare=False)
     read_only: bool = field(default=False, compare=False)
     name: str = ""
+    forget: Callable[[], bool] = field(default=bool, repr=False, compare=False)
 
     @property
     def label(self) -> str:
         """The side in words: `blue`, or `orders blue` where several databases are cut over."""
         return _label(self)
 
+    def hosts(self) -> tuple[str, ...]:
+        """The host names of its connection string; raises Unreachable when that cannot be read."""
+        try:
+            return tuple(str(conninfo.conninfo_to_dict(self.resolve()).get("host") or "").split(","))
+        except psycopg.ProgrammingError:
+            raise Unreachable(f"{self.label}: its connection string cannot be read") from None
+
     @contextmanager
-    def open(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Iterator[Session]:
-        """A session for the body; raises Unreachable when the server does not answer within 5 s."""
-        session = self.connect(purpose, settings=settings)
+    def open(
+        self, purpose: str = "", *, settings: Mapping[str, str] | None = None, patience: float = CONNECT
+    ) -> Iterator[Session]:
+        """A session for the body; raises Unreachable when the server does not answer within `patience` seconds (at least 2)."""
+        session = self.connect(purpose, settings=settings, patience=patience)
         try:
             yield session
         finally:
             session.close()
 
-    def connect(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Session:
+    def connect(
+        self, purpose: str = "", *, settings: Mapping[str, str] | None = None, patience: float = CONNECT
+    ) -> Session:
         """A session that the caller closes."""
         options = {
             # Our own sessions must write on a fenced side, whose default is read-only; a dry-run's never do.
@@ -165,19 +178,20 @@ class Database:
             "search_path": "pg_catalog",
             **(settings or {}),
         }
-        try:
-            connection = psycopg.connect(
+        connection = connected(
+            lambda: psycopg.connect(
                 conninfo.make_conninfo(
                     self.resolve(),
                     application_name=f"{APPLICATION} {purpose}".strip(),
-                    connect_timeout=int(CONNECT),
+                    connect_timeout=max(2, int(patience)),  # libpq knows no shorter one
                     options=" ".join(f"-c {name}={value}" for name, value in options.items()),
                 ),
                 autocommit=True,
                 prepare_threshold=None,
-            )
-        except psycopg.Error as error:
-            raise Unreachable(f"{self.label}: {str(error).strip()}") from error
+            ),
+            self.forget,
+            self.label,
+        )
         return Session(self.side, connection, self.name)
 
     def psql(self, sql: str) -> str:
@@ -198,6 +212,29 @@ class Database:
         if "\n" not in sql and not any(sign in sql for sign in '"$`\\!'):
             return f'{begin} -c "{sql}"{then}'
         return f"{begin} <<'SQL'{then}\n{sql};\nSQL"
+
+
+def connected(
+    connect: Callable[[], psycopg.Connection[tuple[Any, ...]]], forget: Callable[[], bool], label: str
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """What `connect` opens; once more when a password was refused that `forget` now reads again. Raises Unreachable."""
+    again = True
+    while True:
+        try:
+            return connect()
+        except psycopg.Error as error:
+            # libpq knows that a password was given; what the server says of it may be in any language.
+            if again and error.pgconn is not None and error.pgconn.used_password and forget():
+                again = False
+                continue
+            # What cannot be parsed is quoted by libpq, and may be the password.
+            unread = isinstance(error, psycopg.ProgrammingError)
+            told = (
+                "its connection string cannot be read (not shown, it may hold a secret)"
+                if unread
+                else str(error).strip()
+            )
+            raise Unreachable(f"{label}: {told}") from (None if unread else error)
 
 
 def _label(one: Sided) -> str:

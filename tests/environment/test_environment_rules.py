@@ -17,7 +17,7 @@ def test_the_small_environment_loads_with_every_default(loaded: Loaded) -> None:
     assert small.aws.region == "us-east-1"
     assert isinstance(small.hostnames["shop"].carrier, AlbCarrier)
     api = small.hostnames["api"].carrier
-    assert isinstance(api, Route53Carrier)
+    assert isinstance(api, Route53Carrier) and api.ttl is not None
     assert (api.type, api.ttl.slack, api.health) == ("CNAME", 60.0, ())
     assert (small.every_database[""].fence.dead_man, small.every_database[""].copy_timeout) == (10.0, 6 * 3600)
     assert (small.window.budget, small.window.on_overrun) == (60.0, "undo")
@@ -76,9 +76,11 @@ def test_a_missing_key_is_reported_at_its_parent(told: Told) -> None:
 
 def test_an_unknown_kind_lists_the_known_ones(told: Told) -> None:
     assert told("kind: alb", "kind: rout53") == [
-        "small.yaml:11: hostnames.shop.carrier: kind must be one of alb, route53 (did you mean route53?)"
+        "small.yaml:11: hostnames.shop.carrier: kind must be one of alb, route53, cloudformation, cloudfront, lambda, ssm, file, flag (did you mean route53?)"
     ]
-    assert told("      kind: alb\n", "") == ["small.yaml:11: hostnames.shop.carrier: needs a kind: alb or route53"]
+    assert told("      kind: alb\n", "") == [
+        "small.yaml:11: hostnames.shop.carrier: needs a kind: alb or route53 or cloudformation or cloudfront or lambda or ssm or file or flag"
+    ]
 
 
 def test_everything_is_reported_at_once_in_the_order_of_the_file() -> None:
@@ -125,7 +127,7 @@ def test_two_entries_for_one_host_name_both_lines(told: Told) -> None:
     ("change", "path", "words"),
     [
         (("blue: shop-blue", "blue: shop-green"), "hostnames.shop.carrier.green", "same target group"),
-        (("blue: blue", "blue: green"), "hostnames.api.carrier.green", "same target group or record"),
+        (("blue: blue", "blue: green"), "hostnames.api.carrier.green", "same target group, record or version"),
         (("blue: env:BLUE", "blue: env:GREEN"), "database.green", "same database"),
         (("zone: example.com", "zone: example.org"), "hostnames.api.carrier.zone", "does not contain the host"),
         (("normal: 300", "normal: 30"), "hostnames.api.carrier.ttl.cutover", "longer than the normal TTL"),
@@ -153,9 +155,9 @@ def test_two_entries_for_one_host_name_both_lines(told: Told) -> None:
         (("shift: {soak: [1s, x, 2s]}\n",), "shift.soak", "wants a duration"),
         (("shift: {limits: {error_rate: 101}}\n",), "shift.limits.error_rate", "from 0 to 100"),
         (("shift: {limits: {at_least: 0}}\n",), "shift.limits.at_least", "from 1"),
-        (("checklist: {a: {}}\n",), "checklist.a", "either `smoke` or `attest`"),
-        (("checklist: {a: }\n",), "checklist.a", "either `smoke` or `attest`"),
-        (("checklist: {a: {smoke: x, attest: traffic}}\n",), "checklist.a", "not both"),
+        (("checklist: {a: {}}\n",), "checklist.a", "one of `smoke`, `attest`, `command` and `figure`"),
+        (("checklist: {a: }\n",), "checklist.a", "one of `smoke`, `attest`, `command` and `figure`"),
+        (("checklist: {a: {smoke: x, attest: traffic}}\n",), "checklist.a", "and not more"),
         (("checklist: {a: {attest: traffick}}\n",), "checklist.a.attest", "did you mean traffic?"),
         (("checklist: {a: '--pdb'}\n",), "checklist.a", "pytest -k"),
         (("checklist: {a: (b or c}\n",), "checklist.a", "not an expression that pytest -k reads"),
@@ -299,3 +301,12 @@ def test_committed_environments_say_what_the_local_world_is() -> None:
     assert load("local-maintenance").shift.shares == (25.0, 100.0)
     prod = load("prod")
     assert (prod.protected, prod.world) == (True, None)
+
+
+def test_a_rate_that_would_stop_everything_is_refused(
+    told: Callable[..., list[str]], loaded: Callable[..., Environment]
+) -> None:
+    for rate in ("0", "0.000001", "0.19", "10001"):
+        (problem,) = told(f"aws: {{rates: {{route53: {rate}}}}}\n")
+        assert "aws.rates.route53: must be from 0.2 to 10000" in problem
+    assert loaded("aws: {rates: {route53: 0.2}}\n").aws.rates == {"route53": 0.2}

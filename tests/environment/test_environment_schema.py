@@ -24,7 +24,15 @@ def _data(name: str) -> Any:
 
 
 def test_the_environments_that_ship() -> None:
-    assert names(COMMITTED) == ("local", "local-databases", "local-maintenance", "prod", "staging")
+    assert names(COMMITTED) == (
+        "local",
+        "local-databases",
+        "local-flag",
+        "local-maintenance",
+        "local-watched",
+        "prod",
+        "staging",
+    )
 
 
 @pytest.mark.parametrize("name", names(COMMITTED))
@@ -82,7 +90,7 @@ def test_the_template_says_every_key() -> None:
     written = template("x")
     for section in json_schema()["$defs"].values():
         for key in section["properties"]:
-            assert f"{key}:" in written or key in ("rows", "rate", "hooks", "smoke", "attest"), key
+            assert f"{key}:" in written or key in ("rows", "rate", "hooks", "watched", "smoke", "attest"), key
 
 
 def test_what_the_template_shows_as_default_is_the_default() -> None:

@@ -16,7 +16,7 @@ from cutover.postgres.validation import validate
 @pytest.fixture(scope="session")
 def pair() -> Iterator[Pair]:
     """Both servers running, nothing of ours in them."""
-    with serving("SHOP") as found:
+    with serving("PAIR") as found:
         yield found
 
 

@@ -182,7 +182,7 @@ def test_the_printed_switch_leads_them_too(prepared: Pair, name: Named, aws_cli:
 
 def paste(pair: Pair, text: str, code: int = 0, path: str = "") -> str:
     environ = {**os.environ, "PATH": f"{path}:{pair.programs}:{os.environ['PATH']}"}
-    environ |= {f"SHOP_{side.upper()}_DSN": dsn for side, dsn in pair.dsns.items()}
+    environ |= {f"PAIR_{side.upper()}_DSN": dsn for side, dsn in pair.dsns.items()}
     done = subprocess.run(["bash", "-c", text], env=environ, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == code, f"{text}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import EVERY_KILL
+from contract import EVERY_KILL, SEED
 from load import load, writing
 from mortal import Dying
 from moves import (
@@ -47,6 +47,11 @@ POINTS = (
     "unsubscribe: dropped#2",  # once before the switch and once after it
     "turn: enabled#2",
 )
+
+
+def points(test: int) -> tuple[str, ...]:
+    """Each point in one of the three tests, which by CUTOVER_SEED; `invoke faults --kills` takes all of them in each."""
+    return POINTS if EVERY_KILL == "all" else POINTS[(SEED + test) % 3 :: 3]
 
 
 def named(versions: tuple[str, str]) -> str:
@@ -121,7 +126,7 @@ def test_there_and_back_twice_and_no_change_runs_in_a_circle(fifteen: Pair, tmp_
 def test_killed_everywhere_and_gone_on_with(fifteen: Pair, dying15: Dying, tmp_path: Path) -> None:
     drop_way_back(fifteen)  # so that the walk makes it
     with load(fifteen) as writers:
-        for number, point in enumerate(POINTS):
+        for number, point in enumerate(points(0)):
             state = tmp_path / f"{number}.sqlite"
             assert dying15.walk("forward", state, point) == "killed", point
             walk(fifteen.blue, fifteen.green, state, "forward")
@@ -138,7 +143,7 @@ def test_killed_everywhere_and_gone_on_with(fifteen: Pair, dying15: Dying, tmp_p
 def test_killed_everywhere_on_the_way_there_and_taken_back(fifteen: Pair, dying15: Dying, tmp_path: Path) -> None:
     drop_way_back(fifteen)
     with load(fifteen) as writers:
-        for point in POINTS:
+        for point in points(1):
             state = tmp_path / "state.sqlite"
             assert dying15.walk("forward", state, point) == "killed", point
             walk(fifteen.blue, fifteen.green, state, "back")
@@ -154,7 +159,7 @@ def test_killed_everywhere_on_the_way_back_and_gone_forward_again(
     state = tmp_path / "state.sqlite"
     with load(fifteen) as writers:
         walk(fifteen.blue, fifteen.green, state, "forward")
-        for point in POINTS:
+        for point in points(2):
             assert dying15.walk("back", state, point) == "killed", point
             walk(fifteen.blue, fifteen.green, state, "forward")
             assert on_green(fifteen), point

@@ -86,7 +86,7 @@ def test_switchover(small15: Pair, tmp_path: Path) -> None:
 
 
 def test_with_16_on_both_sides_there_is_nothing_to_turn(prepared: Pair) -> None:
-    asked = "SELECT oid, subenabled FROM pg_subscription"
+    asked = "SELECT oid, subenabled FROM pg_subscription ORDER BY oid"
     before = [prepared.sql(side, asked) for side in ("blue", "green")]
     turns = steps(prepared)
     for step in [*turns, *(turn.inverse() for turn in turns)]:

@@ -291,8 +291,8 @@ def killed_at(pair: Pair, front: Bouncer, text: str, place: str) -> None:
 def environ(pair: Pair, front: Bouncer) -> dict[str, str]:
     return {
         "PATH": f"{pair.programs}:{os.environ['PATH']}",
-        "SHOP_BLUE_DSN": pair.dsns["blue"],
-        "SHOP_GREEN_DSN": pair.dsns["green"],
+        "PAIR_BLUE_DSN": pair.dsns["blue"],
+        "PAIR_GREEN_DSN": pair.dsns["green"],
         "POOL_ADMIN": front.about["admin"],
     }
 

@@ -107,3 +107,12 @@ def test_the_address_does_not_show(pair: Pair) -> None:
     with pytest.raises(Unreachable) as caught, secret.open():
         pass
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_connection_string_that_cannot_be_read_is_not_shown() -> None:
+    for text in ("postgresql://u:50%pelican@h/d", "host=h password=pel ican"):
+        broken = Database("blue", "BLUE_DSN", lambda text=text: text)  # type: ignore[misc]
+        for ask in (lambda: broken.connect(), broken.hosts):  # noqa: B023
+            with pytest.raises(Unreachable) as caught:
+                ask()
+            assert "ican" not in str(caught.value) and "cannot be read" in caught.value.message

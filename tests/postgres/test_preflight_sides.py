@@ -20,7 +20,7 @@ from cutover.postgres.preflight.compare import SameOnBoth
 from cutover.postgres.preflight.question import SideQuestion, Visit
 from cutover.postgres.preflight.servers import Direction, Room, SameClock, Version
 from cutover.postgres.preflight.wal import POSITION, WalForecast
-from cutover.postgres.session import Database, Params, Session
+from cutover.postgres.session import CONNECT, Database, Params, Session
 
 
 @pytest.fixture(scope="module")
@@ -194,9 +194,11 @@ class Watched(Database):
 
     opened: list[list[str]] = field(default_factory=list, compare=False)
 
-    def connect(self, purpose: str = "", *, settings: Mapping[str, str] | None = None) -> Session:
+    def connect(
+        self, purpose: str = "", *, settings: Mapping[str, str] | None = None, patience: float = CONNECT
+    ) -> Session:
         self.opened.append([])
-        return Listening(super().connect(purpose, settings=settings), self.opened[-1])
+        return Listening(super().connect(purpose, settings=settings, patience=patience), self.opened[-1])
 
     def asked(self) -> list[str]:
         """What the one session was asked; there may be no other."""

@@ -21,8 +21,8 @@ from cutover.postgres.switch import Switch
 def paste(pair: Pair, text: str) -> subprocess.Popen[str]:
     environ = {
         "PATH": f"{pair.programs}:{os.environ['PATH']}",
-        "SHOP_BLUE_DSN": pair.dsns["blue"],
-        "SHOP_GREEN_DSN": pair.dsns["green"],
+        "PAIR_BLUE_DSN": pair.dsns["blue"],
+        "PAIR_GREEN_DSN": pair.dsns["green"],
     }
     return subprocess.Popen(
         ["bash", "-c", text], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
