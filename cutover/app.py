@@ -1,32 +1,50 @@
 """Opens one environment: the only place that wires words to adapters."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from cutover.aws.bucket import DEFAULT_RATES, rates_of
 from cutover.aws.client_name import ClientName
+from cutover.aws.secret import Secrets
 from cutover.aws.session import Aws
 from cutover.core.errors import ConfigurationRefused
+from cutover.core.journal import Entry, Journal, State
 from cutover.core.lease import Lease
 from cutover.core.plan import Plan
+from cutover.counts import Counts
 from cutover.environment import ClientCname, Environment, PgBouncer, Ref, load
 from cutover.environment import Database as Words
+from cutover.figures import Figures
+from cutover.looks import Looks
 from cutover.plans.blue_green import blue_green, finish
+from cutover.plans.decommission import decommission
 from cutover.plans.means import Means
+from cutover.plans.triggered import recorded_baseline
 from cutover.postgres.clients import Clients
 from cutover.postgres.moving import Fence
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
 from cutover.postgres.session import Database
-from cutover.state.sqlite import SqliteState
+from cutover.stores import Place
 
 DIRECTORY = Path("environments")
 
 
 def home() -> Path:
-    """Where journals, records and the local world are kept: $CUTOVER_HOME, else .cutover in this folder."""
-    return Path(os.environ.get("CUTOVER_HOME") or ".cutover").absolute()
+    """Where journals, records and the local world are kept: $CUTOVER_HOME, else .cutover in this folder.
+
+    Raises ConfigurationRefused where a file stands in its place.
+    """
+    place = Path(os.environ.get("CUTOVER_HOME") or ".cutover").absolute()
+    if next(part for part in (place, *place.parents) if part.exists()).is_dir():
+        return place
+    raise ConfigurationRefused(
+        [f"$CUTOVER_HOME ({place}) is, or lies below, something that is no folder"],
+        next_command="export CUTOVER_HOME=~/.cutover",
+    )
 
 
 @dataclass
@@ -37,47 +55,125 @@ class App:
     means: Means
     plan: Plan
     finish: Plan
+    decommission: Plan
     home: Path
+    place: Place
     lease: list[Lease] = field(default_factory=list)
+    held: list[State] = field(default_factory=list)
+    """Where the lease was got, while this process works under it."""
+    journals: list[Journal] = field(default_factory=list)
+    """Of the runs that this process has walked, the newest last."""
+    confirmed: set[str] = field(default_factory=set)
+    """Resources whose deletion an operator has confirmed by name."""
+    looks: Looks | None = None
+    """What is measured, while somebody looks."""
+    opened: list[State] = field(default_factory=list)
+    """Opened, and read, before it is needed: whoever asks for the state next gets it."""
 
-    @property
-    def state_path(self) -> Path:
-        return self.means.state_dir / f"{self.environment.name}.sqlite"
-
-    def state(self) -> SqliteState:
+    def state(self) -> State:
         """The journal and lease of this environment; the caller closes it."""
-        return SqliteState(self.state_path)
+        return self.opened.pop() if self.opened else self.place.open()
+
+    def close(self) -> None:
+        """Closes what was opened and not needed."""
+        if self.looks is not None:
+            self.looks.close()
+        while self.opened:
+            self.opened.pop().close()
+
+    def recorded(self) -> State | None:
+        """The same where something may have been recorded; None, and nothing is made, where surely nothing was."""
+        return self.place.open_recorded()
 
     def plan_named(self, name: str) -> Plan:
-        return self.finish if name == "finish" else self.plan
+        return {"finish": self.finish, "decommission": self.decommission}.get(name, self.plan)
+
+    def history(self) -> Sequence[Entry]:
+        """The entries of the last run; none when there was none."""
+        state = self.recorded()
+        if state is None:
+            return ()
+        try:
+            entries = state.entries()
+        finally:
+            state.close()
+        return [entry for entry in entries if entry.run == entries[-1].run]
 
 
 def open_environment(name: str, *, read_only: bool = False, directory: Path = DIRECTORY) -> App:
     """The environment of that name, wired and not connected; raises ConfigurationRefused with every problem."""
     environment = load(name, directory)
     place = home()
+    # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
+    state_dir = place if environment.world is None else place / "world"
     lease: list[Lease] = []
+    held: list[State] = []
+    journals: list[Journal] = []
+    confirmed: set[str] = set()
+
+    def may_write() -> None:
+        if held:
+            held[-1].check(lease[-1])
+
+    def token() -> int:
+        return lease[-1].token if lease else 0
+
     values = _values(environment, place)
-    aws = Aws(region=environment.aws.region, profile=environment.aws.profile, read_only=read_only)
+    aws = Aws(
+        region=environment.aws.region,
+        profile=environment.aws.profile,
+        read_only=read_only,
+        account=environment.aws.account,
+        # A local world's AWS is nobody's account: there is no share of it to leave to others.
+        rates=rates_of(environment.aws.rates, {} if environment.world is not None else DEFAULT_RATES),
+        may_write=may_write,
+        token=token,
+    )
+    secrets = Secrets(aws)  # one, which remembers
     means = Means(
         environment=environment,
-        pairs=tuple(_pair(words, name, values, aws, read_only) for name, words in environment.every_database.items()),
+        pairs=tuple(
+            _pair(words, name, values, aws, secrets, read_only) for name, words in environment.every_database.items()
+        ),
         aws=aws,
-        # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
-        state_dir=place if environment.world is None else place / "world",
+        state_dir=state_dir,
         values=values,
-        token=lambda: lease[-1].token if lease else 0,
+        token=token,
         read_only=read_only,
+        history=lambda: app.history(),
+        confirmed=lambda: confirmed,
+        figures=lambda: looks,
+        journal=lambda: journals[-1] if journals else None,
+        counted=lambda side: counts.of(side),
+        fetch=secrets.fetch,
     )
-    return App(environment, means, blue_green(means), finish(means), place, lease)
+    counts = Counts(means)
+    looks = Looks(
+        lambda: Figures(means, writes=not read_only),
+        lambda: recorded_baseline(means),
+        began=lambda: journals[-1].began if journals else None,
+    )
+    kept = Place(
+        environment=environment.name,
+        address=lambda: environment.state.resolve(values(), secrets.fetch),
+        file=state_dir / f"{environment.name}.sqlite",
+        # The store has conditions of its own, and is what is asked. Its bucket is ours alone: nobody's share of an API to spare.
+        aws=replace(aws, may_write=None, token=None, rates={}),
+    )
+    plans = blue_green(means), finish(means), decommission(means)
+    app = App(environment, means, *plans, place, kept, lease, held, journals, confirmed, looks=looks)
+    return app
 
 
-def _pair(words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws, read_only: bool) -> DatabasePair:
+def _pair(
+    words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws, secrets: Secrets, read_only: bool
+) -> DatabasePair:
     """One database on both sides; `name` is empty where there is only one."""
 
     def database(side: str, ref: Ref, role: str) -> Database:
         variable = _variable(name or words.name, role, ref)
-        return Database(side, variable, lambda: ref.resolve(values(), _fetch(aws)), read_only, name)
+        resolve, forget = partial(_resolved, ref, values, secrets), partial(secrets.forget, ref.kind, ref.name)
+        return Database(side, variable, resolve, read_only, name, forget)
 
     def other_way(side: str, ref: Ref | None, role: str) -> Database | None:
         return None if ref is None else database(side, ref, role)
@@ -95,13 +191,19 @@ def _pair(words: Words, name: str, values: Callable[[], Mapping[str, str]], aws:
         ),
         blue_for_green=other_way("blue", words.blue_from_green, "blue_from_green"),
         green_for_blue=other_way("green", words.green_from_blue, "green_from_blue"),
-        pool=_clients(words, name, values, aws),
+        pool=_clients(words, name, values, aws, secrets),
     )
 
 
-def _clients(words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws) -> Clients | None:
+def _resolved(ref: Ref, values: Callable[[], Mapping[str, str]], secrets: Secrets) -> str:
+    return ref.resolve(values(), secrets.fetch)
+
+
+def _clients(
+    words: Words, name: str, values: Callable[[], Mapping[str, str]], aws: Aws, secrets: Secrets
+) -> Clients | None:
     """What leads clients to a side, where the environment says that they do not find it by themselves."""
-    clients, fetch = words.clients, _fetch(aws)
+    clients = words.clients
     if isinstance(clients, ClientCname):
         return ClientName(aws, clients.zone, clients.record, clients.blue, clients.green)
     if not isinstance(clients, PgBouncer):
@@ -116,8 +218,9 @@ def _clients(words: Words, name: str, values: Callable[[], Mapping[str, str]], a
         database=clients.database,
         file=clients.file,
         variable=_variable(name or words.name, "pgbouncer_admin", clients.admin),
-        admin=lambda: clients.admin.resolve(values(), fetch),
-        addresses=lambda side: refs[side].resolve(values(), fetch),
+        admin=partial(_resolved, clients.admin, values, secrets),
+        forget=partial(secrets.forget, clients.admin.kind, clients.admin.name),
+        addresses=lambda side: _resolved(refs[side], values, secrets),
         shown=(typed("blue"), typed("green")),
         pause_timeout=clients.pause_timeout,
     )
@@ -146,15 +249,3 @@ def adopt(app: App) -> None:
 
 def _variable(database: str, role: str, ref: Ref) -> str:
     return ref.name if ref.kind == "env" else f"{database.upper().replace('-', '_')}_{role.upper()}_DSN"
-
-
-def _fetch(aws: Aws) -> Callable[[str, str], str]:
-    def fetch(kind: str, name: str) -> str:
-        if kind == "ssm":
-            answer = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
-            return str(answer["Parameter"]["Value"])
-        if kind == "secretsmanager":
-            return str(aws.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
-        raise ConfigurationRefused([f"{kind}:{name}: no such kind of reference"])
-
-    return fetch

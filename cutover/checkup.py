@@ -77,10 +77,10 @@ def _too_few(app: App, seen: LedgerSummary | None) -> str:
 
 
 def _audit(app: App) -> tuple[str, str]:
-    if not app.state_path.exists():
-        return "not measured", "no cutover has been recorded yet"
     try:
-        state = app.state()
+        state = app.recorded()
+        if state is None:
+            return "not measured", "no cutover has been recorded yet"
         try:
             entries = state.entries()
         finally:

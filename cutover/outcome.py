@@ -9,6 +9,7 @@ from cutover.app import App
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.net.ledger import Ledger
+from cutover.notify.record import OURS as TELLING
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.session import Database
 from cutover.postgres.sides import read_sides
@@ -25,7 +26,8 @@ def result(app: App, run: str, outcome: str, *, since: float, rollback: bool = F
         entries = [entry for entry in state.entries(run)] if run else []
     finally:
         state.close()
-    mine = [entry for entry in entries if entry.at >= since]
+    # What is told to people after the end is none of the time that the run took.
+    mine = [entry for entry in entries if entry.at >= since and entry.kind not in TELLING]
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "outcome": outcome,

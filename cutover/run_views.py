@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.core.journal import Entry, Position, position_of
+from cutover.core.journal import Entry, Position, State, position_of
 from cutover.core.leg import BACK
 from cutover.core.plain import plain
 from cutover.core.plan import Plan
-from cutover.state.sqlite import SqliteState
+from cutover.plans.ended import finished_at
 
 CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as its journal tells it; `state` is open, green, rolled-back or finished."""
+    """One run as its journal tells it; `state` is open, green, rolled-back, finished or decommissioned."""
 
     run: str
     entries: tuple[Entry, ...]
@@ -29,8 +29,19 @@ class RunView:
     def ended(self) -> float:
         return self.entries[-1].at
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the way back is gone."""
+        return self.state in ("finished", "decommissioned")
 
-def runs_of(state: SqliteState) -> list[RunView]:
+    @property
+    def goes_on(self) -> bool:
+        """Whether the end of blue was begun, and is not over."""
+        leg = self.position.leg
+        return self.state == "finished" and leg is not None and leg.plan == "decommission"
+
+
+def runs_of(state: State) -> list[RunView]:
     """Every run of the environment, oldest first."""
     by_run: dict[str, list[Entry]] = {}
     for entry in state.entries():
@@ -38,7 +49,7 @@ def runs_of(state: SqliteState) -> list[RunView]:
     return [_view(run, entries) for run, entries in by_run.items()]
 
 
-def active(state: SqliteState) -> RunView | None:
+def active(state: State) -> RunView | None:
     """The run that is open or whose cutover stands (its way back is warm), None when there is none."""
     views = runs_of(state)
     return views[-1] if views and views[-1].state in ("open", "green") else None
@@ -47,8 +58,9 @@ def active(state: SqliteState) -> RunView | None:
 def _view(run: str, entries: list[Entry]) -> RunView:
     position = position_of(run, entries)
     legs = position.legs
-    if any(leg.plan == "finish" and leg.outcome == "done" for leg in legs):
-        state = "finished"
+    ended = {leg.plan for leg in legs if leg.outcome == "done"} - {"cutover"}
+    if ended:
+        state = "decommissioned" if "decommission" in ended else "finished"
     elif legs and legs[-1].direction == BACK and legs[-1].outcome == "rolled-back":
         state = "rolled-back"
     elif legs and legs[-1].direction != BACK and legs[-1].outcome == "done":
@@ -62,7 +74,7 @@ def zone(plan: Plan, position: Position) -> str:
     """How far back one can go: cancel (nothing switched), rollback (the way back is warm), finished."""
     if any(leg.plan == "finish" for leg in position.legs):
         return FINISHED
-    return ROLLBACK if any(step.name in position.taken for step in plan.commit_steps()) else CANCEL
+    return ROLLBACK if any(step.name in position.taken for step in plan.switching_steps()) else CANCEL
 
 
 def _stopped_by(view: RunView) -> str:
@@ -80,6 +92,7 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
         "state": view.state,
         "zone": zone(plan, position),
         "began": view.began,
+        "finished_at": finished_at(view.entries),
         "last": view.ended,
         "direction": leg.direction if leg else None,
         "outcome": leg.outcome if leg else None,
@@ -87,6 +100,11 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
         "stopped_by": _stopped_by(view),
         "phase": position.phase,
         "open_intent": position.intent,
+        "standing": [
+            {"guard": s.guard, "seen": s.seen, "at": s.at, "seconds": s.seconds, "then": s.then}
+            for s in position.standing.values()
+        ],
+        "asked": dict(position.asked) if view.state == "open" else {},
         "done": plain(position.done),
         "head": view.entries[-1].hash,
     }

@@ -1,53 +1,34 @@
 """How a run is begun, gone on with, taken back and finished, under the lease."""
 
-import getpass
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from cutover.app import App
+from cutover.aws.session import OBSERVE_SECONDS, AwsError
+from cutover.channels import desk_of
 from cutover.core.back import REOPENED
-from cutover.core.clock import Interrupt, SystemClock
-from cutover.core.errors import ApprovalStale, CutoverError, LeaseHeld, PointOfNoReturn, Refused, Unexpected
-from cutover.core.journal import Journal
+from cutover.core.clock import Deadline, Interrupt, SystemClock
+from cutover.core.errors import CutoverError, LeaseHeld, PointOfNoReturn, Refused, Unexpected, Waiting
+from cutover.core.gate import Verdict
+from cutover.core.guarding import last_asked
+from cutover.core.journal import Journal, State
+from cutover.core.lease import Lease
 from cutover.core.leg import BACK, Supervisor, silent
-from cutover.core.plain import digest, text
+from cutover.core.plain import text
 from cutover.core.plan import Plan
 from cutover.core.run import Run
-from cutover.core.walk import Listener
+from cutover.core.walk import Event, Listener
+from cutover.core.who import who
+from cutover.notices import Notices, told_late
+from cutover.plans.claimed import claim_names
+from cutover.plans.decommission import retention_over
+from cutover.promises import may_begin, may_finish
+from cutover.reviewed import is_approved
 from cutover.run_views import FINISHED, RunView, active, runs_of, zone
-from cutover.state.sqlite import SqliteState
-
-SHORTEST_APPROVAL = 12  # characters of the start digest
-BLIND = "not observed: "
-
-
-def who() -> str:
-    """The operator, as the journal names them."""
-    return os.environ.get("CUTOVER_WHO") or f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def observed(plan: Plan) -> dict[str, str]:
-    """Each step's state as it is now, `not observed: …` where nothing answers."""
-    seen: dict[str, str] = {}
-    for _, step in plan.steps():
-        try:
-            seen[step.name] = text(step.observe())
-        except CutoverError as error:
-            seen[step.name] = f"{BLIND}{error.message}"
-    return seen
-
-
-def start_digest(plan: Plan, seen: Mapping[str, str] | None = None) -> str | None:
-    """The plan and what it starts from: what a reviewed plan is approved by; None when not everything could be observed."""
-    seen = observed(plan) if seen is None else seen
-    if any(state.startswith(BLIND) for state in seen.values()):
-        return None
-    return digest({"plan": plan.digest(), "observed": seen})
-
 
 Supervise = Callable[[App, str, Listener], tuple[Supervisor, Listener]]
 """Makes the supervisor of one run, and the listener that tells it that the worker is alive."""
@@ -62,41 +43,36 @@ class Conductor:
     supervise: Supervise | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     run_name: str = ""
+    detached: bool = False
+    """Where only time or a person is waited for, the run ends and is gone on with later."""
+    _telling: list[Notices] = field(default_factory=list, init=False, repr=False)
 
-    def cutover(self, *, until: str | None = None, approve: str | None = None) -> tuple[str, str]:
-        """Begins a run, or goes on with the open one; returns the run's id and what `Run.forward` says."""
+    def cutover(self, *, until: str | None = None, approve: str | None = None, again: str = "") -> tuple[str, str]:
+        """Begins a run, or goes on with the open one; returns the run's id and what `Run.forward` says.
+
+        `again` is why a new one is begun in the waiting period after a rollback.
+        """
         with self.leased("cutover") as state:
             view = active(state)
+            overridden = ""
             if view is None:
-                self._may_begin(state)
+                overridden = may_begin(self.app, state, again=again)
             elif _going_back(view):
                 raise Refused(
                     f"run {view.run} is on its way back",
                     next_command=f"invoke resume --env {self.app.environment.name}",
                 )
             if approve is not None and (view is None or not view.position.done):
-                self._is_approved(approve)
+                is_approved(self.app.plan, approve)
             name = view.run if view is not None else _new_name()
             run = self._run(state, name, self.app.plan)
             if view is not None:
                 self._unhold(state, view)
+            self._overridden(run, overridden, again)
             outcome = run.forward(until=until)
             if outcome == "nothing" and until is None:
                 self._still_holds()
             return name, outcome
-
-    def _is_approved(self, approve: str) -> None:
-        now = start_digest(self.app.plan)
-        again = f"invoke plan --env {self.app.environment.name}"
-        if now is None:
-            raise ApprovalStale(
-                "not everything of the plan can be observed now, so nothing can be compared", next_command=again
-            )
-        if len(approve) < SHORTEST_APPROVAL or not now.startswith(approve):
-            raise ApprovalStale(
-                f"approved was {approve[:12]}, but plan and observed states now give {now[:12]}; review again",
-                next_command=again,
-            )
 
     def _still_holds(self) -> None:
         """The journal says that all is done; this looks whether the writing side and the traffic are still there."""
@@ -117,7 +93,7 @@ class Conductor:
             view = active(state)
             if view is None:
                 last = runs_of(state)
-                if last and last[-1].state == "finished":
+                if last and last[-1].is_final:
                     raise PointOfNoReturn("the way back was removed by `finish`; blue can no longer take over")
                 return (last[-1].run if last else "", "nothing")
             if zone(self.app.plan, view.position) == FINISHED:
@@ -131,19 +107,40 @@ class Conductor:
         with self.leased("resume") as state:
             view = active(state)
             if view is None:
+                last = runs_of(state)
+                if last and last[-1].goes_on:
+                    return last[-1].run, self._run(state, last[-1].run, self.app.decommission).forward()
                 return "", "nothing"
             self._unhold(state, view)
             leg = view.position.leg
             plan = self.app.plan_named(leg.plan if leg is not None else "cutover")
             return view.run, self._run(state, view.run, plan).resume()
 
-    def finish(self) -> tuple[str, str]:
-        """Removes the way back of a cutover that is done."""
+    def watch(self) -> tuple[str, str]:
+        """Goes on with a run and stays: what holds it, it stands by for; returns as `resume` does."""
+        with self.leased("watch") as state:
+            view = active(state)
+            if view is None or view.state == "green" or _going_back(view):
+                return (view.run if view is not None else "", "nothing")
+            run = self._run(state, view.run, self.app.plan)
+            run.walker.stays = True
+            while True:
+                leg = run.journal.position().leg
+                try:
+                    # What ended because something failed is not tried again without a person.
+                    if leg is not None and leg.outcome not in (None, "interrupted", "waiting"):
+                        run.stand_by()
+                    return view.run, run.resume()
+                except Waiting as waiting:
+                    self.listen(Event("standing-by", {"why": waiting.message}))
+
+    def finish(self, *, early: str = "") -> tuple[str, str]:
+        """Removes the way back of a cutover that is done; `early` is why before the time for which it was promised."""
         with self.leased("finish") as state:
             view = active(state)
             if view is None:
                 last = runs_of(state)
-                if last and last[-1].state == "finished":
+                if last and last[-1].is_final:
                     return last[-1].run, "nothing"
                 raise Refused("there is no cutover to finish")
             if view.state != "green" and zone(self.app.plan, view.position) != FINISHED:
@@ -151,28 +148,45 @@ class Conductor:
                     f"run {view.run} is not at its end; only a cutover that is done can be finished",
                     next_command=f"invoke status --env {self.app.environment.name}",
                 )
-            return view.run, self._run(state, view.run, self.app.finish).forward()
+            if last_asked(state.wishes(view.run))[0] == "rollback":
+                # It came too late for whoever walked the run, and is not to be forgotten by removing the way back.
+                name = self.app.environment.name
+                raise Refused(
+                    "somebody asked to go back, and nobody did",
+                    next_command=f"invoke rollback --env {name} --reason '…'   or   invoke resume --env {name} --reason '…'",
+                )
+            overridden = may_finish(self.app, view, early=early)
+            run = self._run(state, view.run, self.app.finish)
+            self._overridden(run, overridden, early)
+            return view.run, run.forward()
+
+    def decommission(self) -> tuple[str, str]:
+        """Ends blue, long after `finish`: what was not confirmed by name is waited for."""
+        with self.leased("decommission") as state:
+            views = runs_of(state)
+            name = self.app.environment.name
+            if not views or not views[-1].is_final:
+                raise Refused(
+                    "only what was finished can be decommissioned", next_command=f"invoke finish --env {name}"
+                )
+            last = views[-1]
+            if last.state == "decommissioned":
+                return last.run, "nothing"
+            finding = retention_over(self.app.means).look()
+            if finding.verdict is not Verdict.PASS:
+                raise Refused(finding.seen)
+            return last.run, self._run(state, last.run, self.app.decommission).forward()
 
     def recover(self, run_name: str, phase: str, lease_id: str) -> str:
         """For the supervisor: takes the lease over and ends the phase."""
         with self.leased(f"supervisor of {phase}", take_over=lease_id) as state:
             return self._run(state, run_name, self.app.plan).recover(phase)
 
-    def hold(self, reason: str) -> str:
-        """Asks the run to stop at its next boundary; needs no lease. Returns the run's id."""
-        state = self.app.state()
-        try:
-            view = active(state)
-            if view is None:
-                raise Refused("there is no run to hold")
-            state.wish(view.run, "hold", {"who": who(), "reason": reason, "at": time.time()})
-            return view.run
-        finally:
-            state.close()
-
     @contextmanager
-    def leased(self, operation: str, *, take_over: str | None = None) -> Iterator[SqliteState]:
+    def leased(self, operation: str, *, take_over: str | None = None) -> Iterator[State]:
         """The state under our lease."""
+        if take_over is None:
+            self._account_is_ours()
         state = self.app.state()
         try:
             try:
@@ -182,47 +196,73 @@ class Conductor:
                 error.next_command = error.next_command.replace("invoke unlock", env, 1)
                 raise
             self.app.lease.append(lease)
+            self.app.held.append(state)
             try:
                 yield state
             finally:
-                state.release(lease)
+                self._tell_the_last()
+                self.app.held.pop()
+                self._give_back(state, lease)
         finally:
             state.close()
 
-    def _run(self, state: SqliteState, name: str, plan: Plan) -> Run:
+    def _give_back(self, state: State, lease: Lease) -> None:
+        """Releases the lease; when the store does not answer that is told, and what the run came to stays as it is."""
+        try:
+            state.release(lease)
+        except CutoverError as error:
+            unlock = f"invoke unlock --env {self.app.environment.name} --lease {lease.id}"
+            self.listen(Event("lease-kept", {"lease": lease.id, "error": error.message, "next": unlock}))
+
+    def tell(self) -> dict[str, Any]:
+        """Tells people of the last run what they were not told yet; returns what is still due then."""
+        with self.leased("telling") as state:
+            views = runs_of(state)
+            if not views:
+                raise Refused("there is no run to tell of")
+            last = views[-1].run
+            return told_late(desk_of(self.app), Journal(state, self.app.lease[-1], last), self.app.plan)
+
+    def _tell_the_last(self) -> None:
+        """What is still to be told goes out now, or when somebody goes on with the run."""
+        while self._telling:
+            self._telling.pop().close()
+
+    def _account_is_ours(self) -> None:
+        # Where AWS does not say, the preflight waits for it, and nothing is written to AWS before it has said.
+        with suppress(AwsError):
+            self.app.means.aws.prove_account(Deadline.after(OBSERVE_SECONDS))
+
+    def _run(self, state: State, name: str, plan: Plan) -> Run:
         self.run_name = name
         listen, supervisor = self.listen, None
+        journal = Journal(state, self.app.lease[-1], name)
+        if self.app.environment.notify.channels:
+            notices = Notices(desk_of(self.app), journal, plan)
+            self._telling.append(notices)
+            listen = notices.listening(listen)
         if self.supervise is not None:
             supervisor, listen = self.supervise(self.app, name, listen)
+        self.app.journals.append(journal)
         return Run(
             plan=plan,
-            journal=Journal(state, self.app.lease[-1], name),
+            journal=journal,
             clock=SystemClock(),
             interrupt=self.interrupt,
             listen=listen,
             supervisor=supervisor,
             who=who(),
             patience=self.app.environment.rollback.deadline,
+            detached=self.detached,
+            claim=claim_names,
         )
 
-    def _may_begin(self, state: SqliteState) -> None:
-        views = runs_of(state)
-        if views and views[-1].state == "finished" and views[-1].position.legs[0].digest == self.app.plan.digest():
-            raise Refused(
-                "this very plan was cut over and finished; name the next blue and green in the environment file"
-            )
-        if not views or views[-1].state != "rolled-back":
-            return
-        left = views[-1].ended + self.app.environment.rollback.waiting_period - time.time()
-        if left > 0:
-            raise Refused(
-                f"run {views[-1].run} was rolled back; the waiting period goes on for {left / 3600:.1f} h "
-                "(rollback.waiting_period in the environment file)"
-            )
+    def _overridden(self, run: Run, what: str, reason: str) -> None:
+        if what:
+            run.walker.record("override", what=what, reason=reason, who=who())
 
-    def _unhold(self, state: SqliteState, view: RunView) -> None:
-        wishes = state.wishes(view.run)
-        if wishes and wishes[-1][0] == "hold":
+    def _unhold(self, state: State, view: RunView) -> None:
+        if last_asked(state.wishes(view.run))[0] == "hold":
             state.wish(view.run, "resume", {"who": who(), "at": time.time()})
 
 

@@ -17,11 +17,14 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from cutover.app import App, adopt, open_environment
+from cutover.aws.session import OBSERVE_SECONDS
+from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseHeld
 from cutover.core.walk import Event, Listener
 from cutover.runs import Conductor
 
 START = 30.0  # seconds that the supervisor may take to get ready
+READING = 15.0  # of these, at most so many for the journal
 STALL = 10.0  # seconds without a sign of life
 PULSE = 1.0  # seconds between two beats of a worker that is busy with one thing
 BEAT, DISMISSED = b"b", b"q"
@@ -38,6 +41,7 @@ class ProcessSupervisor:
 
     def __init__(self, app: App, run: str) -> None:
         self._app, self._run = app, run
+        # On this machine, wherever the journal is: it is for who looks after a dead worker here.
         self._log = app.means.state_dir / f"{app.environment.name}.supervisor.log"
         self._pipe: IO[bytes] | None = None
         self._heard = time.monotonic()
@@ -86,6 +90,7 @@ class ProcessSupervisor:
     def _start(self, phase: str) -> subprocess.Popen[bytes]:
         lease = self._app.lease[-1]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CUTOVER_KILL")}
+        self._log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._log.open("ab") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "cutover.supervision", self._app.environment.name, self._run, phase, lease.id],
@@ -131,10 +136,12 @@ def main(arguments: list[str]) -> int:
     app = open_environment(environment)
     adopt(app)
     app.plan.digest()  # everything that is imported late is imported now
+    _look_once(app)
     with suppress(BrokenPipeError):  # nobody waits for it where the window was open already
         print("ready", flush=True)
     _log(f"standing by for {phase} of run {run}, worker {worker}")
     if _worker_says_done(worker):
+        app.close()
         return 0
     try:
         outcome = Conductor(app, listen=lambda event: _log(f"{event.kind} {dict(event.data)}")).recover(
@@ -168,6 +175,29 @@ def _worker_says_done(worker: int) -> bool:
             if os.getppid() == worker:
                 os.kill(worker, signal.SIGKILL)
             return False
+
+
+def _look_once(app: App) -> None:
+    """Asks all that is asked only once, so that it is known before the window and not in it: whose credentials these are, where
+    the state is, who holds the lease, and what the journal says so far. What was opened for it stays open."""
+    for aws in (app.place.aws, app.means.aws):
+        try:
+            aws.prove_account(Deadline.after(OBSERVE_SECONDS))
+        except CutoverError as error:
+            _log(f"whose credentials these are is not known now: {error.message}")
+    reading = threading.Thread(target=_read_state, args=(app,), name="state", daemon=True)
+    reading.start()
+    reading.join(READING)  # a long journal is read on while we stand by: the worker does not wait for ever
+
+
+def _read_state(app: App) -> None:
+    try:
+        state = app.place.open()
+        app.opened.append(state)
+        state.holder()
+        state.entries()
+    except CutoverError as error:
+        _log(f"the store does not answer now: {error.message}")
 
 
 def _log(text: str) -> None:

@@ -2,7 +2,29 @@
 
 from invoke.collection import Collection
 
-from cutover.cli import benches, local_world, looking, preflight, proving, running, setting_up, validating
+from cutover.cli import (
+    alerting,
+    asking,
+    benches,
+    checklist,
+    decommissioning,
+    flags,
+    iam,
+    incidents,
+    local_world,
+    looking,
+    measuring,
+    notifying,
+    preflight,
+    propagation,
+    proving,
+    running,
+    setting_up,
+    simulating,
+    status,
+    triggering,
+    validating,
+)
 
 
 def namespace() -> Collection:
@@ -10,17 +32,33 @@ def namespace() -> Collection:
     tasks = Collection(
         looking.plan,
         preflight.preflight,
-        looking.status,
+        iam.iam,
+        status.status,
         looking.history,
+        propagation.propagation,
+        measuring.metrics,
+        triggering.triggers,
+        triggering.backtest,
+        alerting.alerts,
+        alerting.dashboards,
+        triggering.compare,
         running.cutover,
         running.rollback,
         running.resume,
-        running.hold,
+        asking.hold,
+        asking.approve,
+        asking.reject,
+        asking.watch,
         running.finish,
+        decommissioning.decommission,
+        decommissioning.archive,
         running.unlock,
+        notifying.acknowledge,
+        incidents.incident,
         validating.validate,
         proving.smoke,
-        proving.checklist,
+        checklist.checklist,
+        proving.checkpoint,
         proving.backup,
         setting_up.init,
         setting_up.schema,
@@ -29,6 +67,10 @@ def namespace() -> Collection:
         setting_up.lint,
         setting_up.faults,
         benches.bench,
+        simulating.simulate_verdicts,
     )
-    tasks.add_collection(Collection("world", local_world.up, local_world.down, local_world.status, local_world.load))
+    tasks.add_collection(Collection("notify", notifying.notify_announce, notifying.notify_test, notifying.send))
+    changes = (flags.status, flags.enable, flags.set_share, flags.disable, flags.rollback, flags.metrics, flags.check)
+    tasks.add_collection(Collection("flag", *changes))
+    tasks.add_collection(Collection("world", *local_world.TASKS))
     return tasks

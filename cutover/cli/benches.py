@@ -1,7 +1,8 @@
 """The command that measures: bench."""
 
 import signal
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -9,16 +10,19 @@ from invoke.tasks import task
 
 from cutover.cli.ends import ended, say
 
-WHAT = "database"
+# What can be measured: each module of cutover.bench has FULL, QUICK, chosen and measure.
+MEASURED = ("database", "watching", "routing")
 
 
 @task(
     positional=["what"],
     help={
-        "what": "database: the write pause, the way back, comparing rows, the preflight, and how the pause grows",
-        "rounds": "how often, there and back (20); what varies little is measured at most three times",
-        "only": "the parts to measure, as pause,validation: pause, pgbouncer, rollback, validation, window, preflight, growth",
-        "quick": "everything small, in about two minutes: shows that it works, and its figures mean nothing",
+        "what": "database: the write pause, the way back, the lease, comparing rows, the preflight, and how the pause grows; "
+        "watching: how soon faults of green are found and answered; "
+        "routing: a decision, a routed call, eight threads, memory, and how evenly keys are spread",
+        "rounds": "how often: database 20, there and back; watching 3, each fault; routing 100; what varies little is measured less often",
+        "only": "the parts to measure, as pause,validation or errors-12,crash; an unknown one names them all",
+        "quick": "everything small, in a few minutes: shows that it works, and its figures mean nothing",
         "json": "one document on standard output, with every sample",
         "markdown": "the tables as BENCH.md has them",
     },
@@ -33,25 +37,33 @@ def bench(
     json: bool = False,
     markdown: bool = False,
 ) -> None:
-    """Measure on servers of its own, each figure beside its reference. Example: invoke bench database --only pause"""
-    from cutover.bench.database import FULL, QUICK, chosen, measure
+    """Measure, each figure beside its reference, on servers of its own. Example: invoke bench database --only pause"""
     from cutover.cli.opening import print_json
     from cutover.core.errors import ConfigurationRefused
 
-    if what != WHAT:
-        raise ConfigurationRefused([f"nothing is known to measure about {what!r}; known: {WHAT} (parts of it: --only)"])
+    if what not in MEASURED:
+        known = ", ".join(MEASURED)
+        raise ConfigurationRefused(
+            [f"nothing is known to measure about {what!r}; known: {known} (parts of it: --only)"]
+        )
     if rounds < 0:
         raise ConfigurationRefused([f"--rounds is at least 1, not {rounds}"])
-    parts = chosen(only)
+    about = _about(what)
+    parts = about.chosen(only)
     signal.signal(signal.SIGTERM, _end)
-    scale = QUICK if quick else FULL
-    figures = measure(parts, scale.rounds(rounds) if rounds else scale, say)
+    scale = about.QUICK if quick else about.FULL
+    figures = about.measure(parts, scale.rounds(rounds) if rounds else scale, say)
     if json:
         print_json({"schema": "cutover.bench/2", "what": what, **figures.document()})
     else:
         print(figures.markdown() if markdown else figures)
     if figures.failed:
         raise Exit(code=1)
+
+
+def _about(what: str) -> Any:
+    """The module that measures it, loaded only when it is asked for."""
+    return import_module(f"cutover.bench.{what}")
 
 
 def _end(signum: int, frame: object) -> NoReturn:

@@ -6,14 +6,21 @@ from invoke.tasks import task
 from cutover.cli.ends import ended, say
 
 
-@task(help={"rows": "rows that the shop is loaded with", "rate": "requests per second of all customers together"})
+@task(
+    help={
+        "rows": "rows that the shop is loaded with",
+        "rate": "requests per second of all customers together",
+        "watched": "with a Prometheus that scrapes both shops (apt-get install prometheus)",
+        "suggestions": "with a service that a flag routes",
+    }
+)
 @ended
-def up(c: Context, rows: int = 200_000, rate: int = 60) -> None:
+def up(c: Context, rows: int = 200_000, rate: int = 60, watched: bool = False, suggestions: bool = False) -> None:
     """Bring the local world up; it stays up until world.down. Example: invoke world.up"""
     from cutover.app import home
     from cutover.world import world
 
-    found = world.up(home(), rows=rows, rate=rate, log=say)
+    found = world.up(home(), rows=rows, rate=rate, watched=watched, suggestions=suggestions, log=say)
     say(f"up: {len(found.components)} parts; its variables: source {found.directory}/env.sh")
 
 
@@ -57,3 +64,54 @@ def load(c: Context, rate: int = 60) -> None:
 
     world.load(home(), rate)
     say(f"the customers make {rate} requests per second")
+
+
+@task(
+    help={
+        "side": "whose shop: blue or green",
+        "errors": "of customers' requests, answered 500: 12%",
+        "payments": "of checkouts, refused by the payment provider: 5%",
+        "latency": "added to each of customers' requests: 150ms",
+        "leak": "memory that grows, as its metrics show it: 20MB/s",
+        "silent": "its metrics answer nothing any more",
+        "crash": "ends the shop with SIGKILL",
+        "corrupt": "makes one row wrong, a payment of the newest order",
+        "heal": "takes all of it away again",
+    }
+)
+@ended
+def fault(
+    c: Context,
+    side: str = "green",
+    errors: str = "",
+    payments: str = "",
+    latency: str = "",
+    leak: str = "",
+    silent: bool = False,
+    crash: bool = False,
+    corrupt: bool = False,
+    heal: bool = False,
+) -> None:
+    """Make something go wrong in the local world, to see what a cutover does. Example: invoke world.fault --errors 12%"""
+    from cutover.app import home
+    from cutover.core.errors import ConfigurationRefused
+    from cutover.world import faults, world
+
+    name = faults.shop_of(side)
+    sizes = {"errors": errors, "payments": payments, "latency": latency, "leak": leak}
+    changes: dict[str, float | bool] = {fault: faults.amount(fault, text) for fault, text in sizes.items() if text}
+    changes |= {"silent": True} if silent else {}
+    if heal == bool(changes or crash or corrupt):
+        raise ConfigurationRefused(["either --heal, or what is to go wrong: --errors 12%, --crash, … (--help)"])
+    if heal:
+        say("; ".join(world.heal(home(), side)))
+    if changes:
+        say(f"{name} suffers from: {world.fault(home(), side, changes)}")
+    if corrupt:
+        say(f"the payment of order {world.corrupt(home(), side)} is wrong on {side}")
+    if crash:
+        world.kill(home(), name)
+        say(f"{name} was killed")
+
+
+TASKS = (up, down, status, load, fault)

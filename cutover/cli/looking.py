@@ -30,14 +30,14 @@ def plan(c: Context, env: str = "", detailed_exitcode: bool = False, json: bool 
         raise Exit(code=2)
 
 
-def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool = False) -> int:
+def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, which: str = "cutover") -> int:
     """Prints the plan with what is observed; returns how many steps are not at their end state."""
     from cutover.cli.opening import print_json
     from cutover.core.gate import Gate
     from cutover.core.plain import text
-    from cutover.runs import observed, start_digest
+    from cutover.reviewed import observed, start_digest
 
-    shown = app.finish if finishing else app.plan
+    shown = app.plan_named(which)
     seen = observed(shown)
     rows: list[dict[str, Any]] = []
     for phase, item in shown.walk():
@@ -72,6 +72,7 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
         "to_change": len(pending),
         "irreversible": sum(row["undo"].startswith("none") for row in steps),
         "items": rows,
+        "guards": [_guard(guard) for guard in shown.guards],
     }
     if as_json:
         print_json(document)
@@ -80,10 +81,21 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, finishing: bool
     return len(pending)
 
 
+def _guard(guard: Any) -> dict[str, Any]:
+    """A guard as the runbook tells of it; a trigger has its own words."""
+    from cutover.plans.triggered import Triggered
+    from cutover.runbook.words import guard_policy
+
+    says = f"if it fails: {guard_policy(guard)}"
+    if isinstance(guard.check, Triggered):
+        says = guard.check.rule.words()
+    return {"guard": guard.name, "says": says, "policy": guard.policy.value, "during": list(guard.during)}
+
+
 def _print_plan(document: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from cutover.runs import BLIND
+    from cutover.reviewed import BLIND
 
     out = Console(highlight=False, soft_wrap=True)
     phase = ""
@@ -95,7 +107,7 @@ def _print_plan(document: dict[str, Any]) -> None:
         if "gate" in row:
             hold = f", held for {row['hold']:g} s" if row["hold"] else ""
             out.print(
-                f"  ? {row['gate']:<28} must pass within {row['deadline']:g} s{hold}  {row['now']}".rstrip(),
+                f"  ? {row['gate']:<28} must pass {_within(row['deadline'])}{hold}  {row['now']}".rstrip(),
                 markup=False,
             )
             continue
@@ -105,15 +117,24 @@ def _print_plan(document: dict[str, Any]) -> None:
         if now.startswith(BLIND):
             now = f"not observed ({blind.setdefault(now.removeprefix(BLIND), len(blind) + 1)})"
         out.print(f"      now: {now}; undo: {row['undo']}{kept}", markup=False)
+    if document["guards"]:
+        out.print("\n[bold]watched all the time[/]")
+    for guard in document["guards"]:
+        during = f"  (in {', '.join(guard['during'])})" if guard["during"] else ""
+        out.print(f"  ! {guard['guard']:<28} {guard['says']}{during}", markup=False)
     out.print("")
     for reason, number in blind.items():
         out.print(f"({number}) {reason}", markup=False)
     out.print(
         f"\n{document['to_change']} to change, {document['irreversible']} irreversible "
-        "(~ changes, = holds already, ? is asked)\n"
+        "(~ changes, = holds already, ? is asked, ! is watched)\n"
         f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}",
         markup=False,
     )
+
+
+def _within(deadline: float) -> str:
+    return f"within {deadline:g} s" if deadline else "at the first look"
 
 
 def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) -> None:
@@ -121,12 +142,11 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
     from cutover.cli.opening import print_json
     from cutover.core.gate import Gate
     from cutover.core.plain import text
+    from cutover.reviewed import observed
     from cutover.run_views import active
-    from cutover.runs import observed
 
-    view = None
-    if app.state_path.exists():
-        state = app.state()
+    view, state = None, app.recorded()
+    if state is not None:
         try:
             view = active(state)
         finally:
@@ -163,58 +183,6 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
             print(f"  ? {row['gate']:<30} {row['now']}")
 
 
-@task(help={"env": ENV + "; all when left out", "json": "one document on standard output"})
-@ended
-def status(c: Context, env: str = "", json: bool = False) -> None:
-    """Where each environment stands: run, phase, zone, who holds it. Example: invoke status"""
-    from cutover.app import DIRECTORY
-    from cutover.cli.opening import opened, print_json
-    from cutover.environment import names
-    from cutover.run_views import plain_view, runs_of
-
-    found: list[dict[str, Any]] = []
-    for name in [env] if env else names(DIRECTORY):
-        app = opened(name)
-        entry: dict[str, Any] = {"environment": name, "state": "no run", "holder": None}
-        if app.state_path.exists():
-            state = app.state()
-            try:
-                views, holder = runs_of(state), state.holder()
-            finally:
-                state.close()
-            if views:
-                entry |= plain_view(views[-1], app.plan)
-            if holder is not None:
-                entry["holder"] = {"who": holder.who, "host": holder.host, "pid": holder.pid, "for": holder.operation}
-        found.append(entry)
-    if json:
-        print_json({"schema": "cutover.status/1", "environments": found})
-        return
-    for entry in found:
-        _print_status(entry)
-
-
-def _print_status(entry: dict[str, Any]) -> None:
-    name = entry["environment"]
-    if "run" not in entry:
-        print(f"{name}: {entry['state']}")
-        return
-    outcome = entry["outcome"] or "under way"
-    print(f"{name}: {entry['state']}, zone {entry['zone']}; run {entry['run']} went {entry['direction']}, {outcome}")
-    if entry["phase"]:
-        print(
-            f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else "")
-        )
-    if entry["stopped_by"]:
-        print(f"  stopped by {entry['stopped_by']}")
-    if entry["holder"]:
-        holder = entry["holder"]
-        print(f"  held by {holder['who']} on {holder['host']} (pid {holder['pid']}) for {holder['for']}")
-    print(f"  last entry {_when(entry['last'])}, journal head {entry['head'][:12]}")
-    if entry["state"] == "open" and not entry["holder"]:
-        print(f"  next: invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'")
-
-
 @task(help={"env": ENV, "run": "show every entry of this run", "json": "one document on standard output"})
 @ended
 def history(c: Context, env: str = "", run: str = "", json: bool = False) -> None:
@@ -226,10 +194,10 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
     from cutover.run_views import plain_view, runs_of
 
     app = opened(named(env))
-    if not app.state_path.exists():
+    state = app.recorded()
+    if state is None:
         say("no run yet")
         return
-    state = app.state()
     try:
         views = runs_of(state)
     finally:
@@ -245,7 +213,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
             return
         for entry in view.entries:
             data = {key: value for key, value in entry.data.items() if key not in ("commands", "taken", "cleared")}
-            print(f"{entry.seq:>4} {_when(entry.at)} {entry.kind:<14} {data}")
+            print(f"{entry.seq:>4} {when(entry.at)} {entry.kind:<14} {data}")
         return
     if json:
         print_json([plain_view(view, app.plan) for view in views])
@@ -255,7 +223,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
         leg = view.position.leg
         table.add_row(
             view.run,
-            _when(view.began),
+            when(view.began),
             f"{view.ended - view.began:.0f} s",
             view.state,
             str(len(view.entries)),
@@ -264,5 +232,5 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
     Console(highlight=False).print(table)
 
 
-def _when(at: float) -> str:
+def when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

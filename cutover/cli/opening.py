@@ -3,18 +3,21 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from invoke.context import Context
 
 from cutover.app import DIRECTORY, App, adopt, home, open_environment
+from cutover.aws.reading import guard_process
 from cutover.cli.ends import say
 from cutover.cli.faults import install_from_environment
-from cutover.cli.show import Shower
+from cutover.cli.show import HEARTBEAT, Shower
 from cutover.core.clock import Interrupt
-from cutover.core.errors import ConfigurationRefused, Refused
+from cutover.core.errors import ConfigurationRefused, CutoverError, Refused
+from cutover.core.telling import otherwise
 from cutover.environment import names
 from cutover.run_views import active
 from cutover.runs import Conductor
@@ -46,13 +49,19 @@ def _has_run(name: str) -> bool:
         app = open_environment(name)
     except ConfigurationRefused:
         return False
-    if not app.state_path.exists():
-        return False
-    state = app.state()
+    adopt(app)
     try:
-        return active(state) is not None
-    finally:
-        state.close()
+        state = app.recorded()
+        if state is None:
+            return False
+        try:
+            return active(state) is not None
+        finally:
+            state.close()
+    except CutoverError as error:
+        raise Refused(
+            f"whether {name} has a run is not known: {error.message}; name the one you mean with --env"
+        ) from error
 
 
 def is_dry(context: Context, flag: bool) -> bool:
@@ -63,6 +72,9 @@ def is_dry(context: Context, flag: bool) -> bool:
 def opened(env: str, *, read_only: bool = False, start_world: bool = False) -> App:
     """The environment, with its local world started if it has one and `start_world`."""
     install_from_environment()
+    otherwise(_meanwhile())
+    if read_only:
+        guard_process()
     app = open_environment(named(env), read_only=read_only)
     wanted = app.environment.world
     if wanted is not None and start_world and not read_only:
@@ -72,9 +84,30 @@ def opened(env: str, *, read_only: bool = False, start_world: bool = False) -> A
             raise Refused(
                 f"the local world is not installed ({error.name})", next_command="pip install -e '.[local]'"
             ) from error
-        world.up(home(), rows=wanted.rows, rate=wanted.rate, hooks=wanted.hooks, log=say)
+        world.up(
+            home(),
+            rows=wanted.rows,
+            rate=wanted.rate,
+            hooks=wanted.hooks,
+            watched=wanted.watched,
+            suggestions=wanted.suggestions,
+            log=say,
+        )
     adopt(app)
     return app
+
+
+def _meanwhile() -> Callable[[str], None]:
+    """Shows what a wait says while no run is there to show it; at most every two seconds."""
+    last = float("-inf")
+
+    def shown(seen: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= HEARTBEAT:
+            last = time.monotonic()
+            say(f"  … {seen}")
+
+    return shown
 
 
 def confirm(app: App, doing: str, *, yes: bool, approve: str) -> None:
@@ -95,6 +128,11 @@ def confirm(app: App, doing: str, *, yes: bool, approve: str) -> None:
         raise Refused("not confirmed; nothing was touched")
 
 
+def confirmed_one_by_one(resources: list[str]) -> list[str]:
+    """The resources whose names were typed at the terminal; whatever else is typed leaves one as it is."""
+    return [one for one in resources if _asked(f"type {one} to delete it, or Enter to leave it: ") == one]
+
+
 def _asked(question: str) -> str:
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask at", next_command="give --yes")
@@ -103,9 +141,9 @@ def _asked(question: str) -> str:
 
 
 @contextmanager
-def conducted(app: App, *, finishing: bool = False) -> Iterator[Conductor]:
+def conducted(app: App, *, which: str = "cutover") -> Iterator[Conductor]:
     """A conductor that shows what happens, and ends at a journal boundary on Ctrl-C, SIGTERM or SIGHUP."""
-    shower = Shower(app.finish if finishing else app.plan)
+    shower = Shower(app.plan_named(which), position=lambda: app.journals[-1].position() if app.journals else None)
     interrupt = Interrupt()
     kept: dict[signal.Signals, Any] = {}
 

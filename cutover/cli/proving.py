@@ -1,4 +1,4 @@
-"""The commands that prove something about a side: smoke, checklist, backup."""
+"""The commands that prove something about a side: smoke, backup, checkpoint."""
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -46,35 +46,6 @@ def smoke(
         raise Exit(code=1)
 
 
-@task(help={"env": ENV, "json": "one document on standard output"})
-@ended
-def checklist(c: Context, env: str = "", json: bool = False) -> None:
-    """Work off the post-cutover checklist; what only a person can say is listed by role. Example: invoke checklist --env local"""
-    from cutover.cli.opening import is_dry, named, opened, print_json
-    from cutover.core.gate import Verdict
-    from cutover.plans.parts import Parts
-
-    app = opened(named(env), read_only=is_dry(c, False))
-    lines: list[dict[str, str]] = []
-    parts = Parts(app.means)
-    for line in app.environment.checklist:
-        check = parts.smoke("green", keyword=line.smoke) if line.smoke else None
-        if check is None:
-            lines.append({"line": line.name, "verdict": "to sign", "seen": f"by {line.attest or 'decision'}"})
-            continue
-        finding = check.look()
-        lines.append({"line": line.name, "verdict": finding.verdict.value, "seen": finding.seen})
-    failed = [line["line"] for line in lines if line["verdict"] not in (Verdict.PASS.value, "to sign")]
-    if json:
-        print_json({"schema": "cutover.checklist/1", "environment": env, "failed": failed, "lines": lines})
-    else:
-        signs = {"pass": "✓", "to sign": "☐"}
-        for row in lines:
-            print(f"  {signs.get(row['verdict'], '✗')} {row['line']:<22} {row['seen']}")
-    if failed:
-        raise Exit(code=1)
-
-
 @task(help={"env": ENV})
 @ended
 def backup(c: Context, env: str = "") -> None:
@@ -91,3 +62,32 @@ def backup(c: Context, env: str = "") -> None:
     for command in step.commands(step.after):
         command.run(Deadline.after(60.0))
     print(step.observe())
+
+
+@task(help={"env": ENV, "json": "the report as one document on standard output"})
+@ended
+def checkpoint(c: Context, env: str = "", json: bool = False) -> None:
+    """Look at everything that a checkpoint does, now; 0 well, 1 failure, 2 warning or not proven. Example: invoke checkpoint --env prod"""
+    import time
+
+    from cutover.cli.opening import is_dry, named, opened, print_json
+    from cutover.cli.triggering import SIGNS
+    from cutover.plans.checkpoint import looked, report, written
+    from cutover.plans.checkpoint_suite import suite
+
+    app = opened(named(env), read_only=is_dry(c, False))
+    begun = time.time()
+    found = {name: looked(look) for name, look in suite(app.means)}
+    document = report(app.environment.name, found, begun, time.time(), by_hand=True)
+    app.close()
+    path, shown = app.means.file(f"checkpoints/by-hand-{begun:.0f}.json")
+    if not is_dry(c, False):
+        written(path, document)
+    if json:
+        print_json(document)
+    else:
+        for name, one in found.items():
+            print(f"  {SIGNS[one.verdict.value]} {name:<18} {one.verdict.value}: {one.seen}")
+        print(f"{document['decision']}; the report is {shown}" if path.exists() else document["decision"])
+    if document["decision"] != "well":
+        raise Exit(code=1 if document["decision"] == "failure" else 2)

@@ -1,4 +1,4 @@
-"""The commands that change something: cutover, rollback, resume, hold, finish, unlock."""
+"""The commands that change something: cutover, rollback, resume, finish, unlock."""
 
 import time
 from collections.abc import Callable
@@ -17,6 +17,8 @@ ENV = "environment: a file environments/NAME.yaml"
         "env": ENV,
         "dry-run": "show the plan and what is there now; nothing is changed, nothing can be",
         "until": "stop after this phase; the same command goes on later",
+        "detach": "end with 8 where only time or a person is waited for; go on later: resume, or watch",
+        "again": "why it is tried again in the waiting period after a rollback; goes into the record",
         "yes": "don't ask",
         "approve": "go only if plan and observed states still have this start digest (see `plan`)",
         "json": "one result document on standard output",
@@ -28,6 +30,8 @@ def cutover(
     env: str = "",
     dry_run: bool = False,
     until: str = "",
+    detach: bool = False,
+    again: str = "",
     yes: bool = False,
     approve: str = "",
     json: bool = False,
@@ -42,9 +46,10 @@ def cutover(
     app = opened(named(env), start_world=True)
     confirm(app, "cutover", yes=yes, approve=approve)
     with conducted(app) as conductor:
-        _carried_out(
+        conductor.detached = detach
+        carried_out(
             app,
-            lambda: conductor.cutover(until=until or None, approve=approve or None),
+            lambda: conductor.cutover(until=until or None, approve=approve or None, again=again),
             conductor,
             as_json=json,
             words={
@@ -63,6 +68,7 @@ def cutover(
         "everything": "take back standing work too (replication, copied rows, fence kit): the next cutover copies from scratch",
         "reason": "why; goes into the record",
         "plan-changed": "the plan is not the one that was begun (edited file, other version), and go back by it all the same",
+        "ask": "ask whoever walks the run to go back, instead of doing it here",
         "dry-run": "show what would be taken back",
         "yes": "don't ask",
         "json": "one result document on standard output",
@@ -76,6 +82,7 @@ def rollback(
     everything: bool = False,
     reason: str = "",
     plan_changed: bool = False,
+    ask: bool = False,
     dry_run: bool = False,
     yes: bool = False,
     json: bool = False,
@@ -96,12 +103,15 @@ def rollback(
     if not reason.strip():
         raise Refused("a rollback wants its reason for the record", next_command="invoke rollback --reason '…'")
     app = opened(env)
+    if ask:
+        _asked_to_go_back(app, reason)
+        return
     if not app.environment.protected:
         confirm(app, "rollback", yes=yes, approve="")
     elif not yes:
         confirm(app, "rollback", yes=False, approve="")
     with conducted(app) as conductor:
-        _carried_out(
+        carried_out(
             app,
             lambda: conductor.rollback(reason=reason, to=to or None, everything=everything, plan_changed=plan_changed),
             conductor,
@@ -115,14 +125,41 @@ def rollback(
         )
 
 
-@task(help={"env": ENV + "; the only one with an active run when left out", "json": "one result document"})
+def _asked_to_go_back(app: Any, reason: str) -> None:
+    from cutover.asks import Asks
+    from cutover.cli.asking import told
+    from cutover.core.errors import Refused
+
+    name = app.environment.name
+    holder = Asks(app).go_back(reason)
+    if holder is None:
+        raise Refused(
+            "nobody walks the run who could be asked", next_command=f"invoke rollback --env {name} --reason '…'"
+        )
+    say(told(holder, name))
+
+
+@task(
+    help={
+        "env": ENV + "; the only one with an active run when left out",
+        "reason": "go on with what the run stands still for, and why; goes into the record",
+        "detach": "end with 8 where only time or a person is waited for",
+        "json": "one result document",
+    }
+)
 @ended
-def resume(c: Context, env: str = "", json: bool = False) -> None:
+def resume(c: Context, env: str = "", reason: str = "", detach: bool = False, json: bool = False) -> None:
     """Go on with what was under way, forward or back. Example: invoke resume"""
+    from cutover.asks import Asks
+    from cutover.cli.asking import told
     from cutover.cli.opening import conducted, opened, with_active_run
 
     app = opened(with_active_run(env))
+    if reason.strip() and (holder := Asks(app).go_on(reason)) is not None:
+        say(told(holder, app.environment.name))
+        return
     with conducted(app) as conductor:
+        conductor.detached = detach
         words = {
             "done": "green serves",
             "rolled-back": "blue serves",
@@ -130,46 +167,42 @@ def resume(c: Context, env: str = "", json: bool = False) -> None:
             "until": "stopped after the phase that was asked for",
             "nothing": "nothing to do",
         }
-        _carried_out(app, conductor.resume, conductor, as_json=json, words=words)
+        carried_out(app, conductor.resume, conductor, as_json=json, words=words)
 
 
-@task(help={"env": ENV + "; the only one with an active run when left out", "reason": "why; goes into the record"})
+@task(
+    help={
+        "env": ENV,
+        "early": "why before the end of rollback.window; goes into the record",
+        "yes": "don't ask",
+        "json": "one result document",
+    }
+)
 @ended
-def hold(c: Context, env: str = "", reason: str = "") -> None:
-    """Ask the run to stop at its next boundary (never inside the window). Example: invoke hold --reason "looking at errors" """
-    from cutover.cli.opening import opened, with_active_run
-    from cutover.runs import Conductor
-
-    env = with_active_run(env)
-    run = Conductor(opened(env)).hold(reason)
-    say(f"run {run} stops at its next boundary; go on: invoke resume --env {env}")
-
-
-@task(help={"env": ENV, "yes": "don't ask", "json": "one result document"})
-@ended
-def finish(c: Context, env: str = "", yes: bool = False, json: bool = False) -> None:
+def finish(c: Context, env: str = "", early: str = "", yes: bool = False, json: bool = False) -> None:
     """Remove the way back, for good. Example: invoke finish --env local"""
     from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
 
     env = with_active_run(env)
     if is_dry(c, False):
-        show_plan(opened(env, read_only=True), as_json=json, dry_run=True, finishing=True)
+        show_plan(opened(env, read_only=True), as_json=json, dry_run=True, which="finish")
         return
     app = opened(env)
     confirm(app, "finish (there is no way back after it)", yes=yes and not app.environment.protected, approve="")
-    with conducted(app, finishing=True) as conductor:
-        words = {"done": "the way back is gone; blue stays fenced and can be archived", "nothing": "nothing to do"}
-        _carried_out(app, conductor.finish, conductor, as_json=json, words=words)
+    with conducted(app, which="finish") as conductor:
+        fenced = "; blue stays fenced and can be archived" if app.means.pairs else ": the cutover is over"
+        words = {"done": f"the way back is gone{fenced}", "nothing": "nothing to do"}
+        carried_out(app, lambda: conductor.finish(early=early), conductor, as_json=json, words=words)
 
 
 @task(help={"env": ENV, "lease": "the lease's id, as the refusal printed it"})
 @ended
 def unlock(c: Context, env: str = "", lease: str = "") -> None:
-    """Take a lease from a holder who is surely gone; a living one is refused from then on. Example: invoke unlock --env prod --lease 1f…"""
+    """Take a lease from a holder who is surely gone, on any machine; a living one is refused from then on. Example: invoke unlock --env prod --lease 1f…"""
     from cutover.cli.opening import named, opened
     from cutover.core.errors import Refused
-    from cutover.runs import who
+    from cutover.core.who import who
 
     app = opened(named(env))
     state = app.state()
@@ -189,7 +222,7 @@ def unlock(c: Context, env: str = "", lease: str = "") -> None:
         state.close()
 
 
-def _carried_out(
+def carried_out(
     app: Any,
     action: Callable[[], tuple[str, str]],
     conductor: Any,
@@ -197,8 +230,10 @@ def _carried_out(
     as_json: bool,
     words: dict[str, str],
     rollback: bool = False,
+    goes_on_by: str = "",
 ) -> None:
     """Runs the action, prints the result document if asked for, and says what it means and what to type next."""
+    from cutover.cli.incidents import begin
     from cutover.cli.opening import print_json
     from cutover.core.errors import CutoverError, PlanChanged, PointOfNoReturn
     from cutover.outcome import result
@@ -209,6 +244,8 @@ def _carried_out(
         run, outcome = action()
     except CutoverError as error:
         failure, run, outcome = error, conductor.run_name, _outcome_of(error)
+    if outcome in ("rolled-back", "rollback-incomplete"):
+        begin(app)
     if as_json:
         print_json(result(app, run, outcome, since=since, rollback=rollback))
     if failure is None:
@@ -219,7 +256,9 @@ def _carried_out(
     )
     if not failure.next_command and goes_on and run:
         name = app.environment.name
-        failure.next_command = f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
+        failure.next_command = (
+            goes_on_by or f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
+        )
     raise exit_for(failure) from failure
 
 

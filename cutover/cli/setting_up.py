@@ -14,12 +14,17 @@ from invoke.tasks import task
 
 from cutover.cli.ends import ended, say
 
-AS_PACKAGES = ("whole", "faults", "cli")  # folders of tests/ whose files import each other by the folder's name
+AS_PACKAGES = ("whole", "faults", "cli", "notify")  # folders of tests/ whose files import each other by its name
 STAGE = ("tests/whole", "tests/faults")
 DEBIAN = {
     "dig": "bind9-dnsutils",
     "curl": "curl",
     "/usr/sbin/pgbouncer": "pgbouncer",
+    "prometheus": "prometheus",
+    "redis-server": "redis-server",
+    "sqlite3": "sqlite3",
+    "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
 }  # real components that have no wheel
 # An older PostgreSQL, with ICU and extensions, which the wheel's builds lack; without it tests say that they skip.
 DEBIAN_12 = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
@@ -133,7 +138,7 @@ def lint(c: Context) -> None:
             for path in Path(root).glob("*/test_*.py" if root == "tests" else "test_*.py")
         }
     ):
-        path = "tests" if folder.name in AS_PACKAGES else f"{folder}:tests"
+        path = "tests:tests/core" if folder.name in AS_PACKAGES else f"{folder}:tests"
         command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", str(folder)]
         _run(command, {**os.environ, "MYPYPATH": "." if folder.name == "smoke" else path})
     schema(c, check=True)
@@ -158,10 +163,8 @@ def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> N
         "CUTOVER_SEED": str(seed),
     }
     if environ["CUTOVER_KILL_PLACES"] == "all":
-        _run(
-            [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/postgres", "-m", "sampled", "-o", "timeout=0"],
-            environ,
-        )
+        sampled = ["tests/postgres", "tests/aws", "tests/machine", "-m", "sampled"]
+        _run([sys.executable, "-m", "pytest", "-q", "-n", "0", *sampled, "-o", "timeout=0"], environ)
     # One process, so that what it says while it works is seen.
     _run([sys.executable, "-m", "pytest", "-q", "-s", "-n", "0", "tests/faults", "-o", "timeout=0"], environ)
 

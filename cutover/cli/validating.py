@@ -106,6 +106,10 @@ def validate(
 
 def _chosen(app: App, database: str) -> Sequence[DatabasePair]:
     """The databases to compare; raises ConfigurationRefused with the known names."""
+    if not app.means.pairs:
+        raise ConfigurationRefused(
+            [f"{app.environment.name}: both sides work on the same databases: nothing to compare"]
+        )
     chosen = [pair for pair in app.means.pairs if not database or pair.name == database]
     if not chosen:
         known = ", ".join(pair.name for pair in app.means.pairs if pair.name) or "there is only one, without a name"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cutover.core.errors import ConfigurationRefused
 from cutover.core.plan import Plan
+from cutover.metrics.rule import Rule
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -16,8 +17,9 @@ class Book:
 
     `owners` maps decision, database, traffic and application to what the organisation calls the role. `variables` are
     NAME → what it is; `prepare_shell` are the lines that set them. A checklist line is (name, how it is checked,
-    owner): `how` is a command where the owner is empty, else a sentence. The three spans and `dead_man` are words for a
-    person, e.g. `24 h`. `archive_after_days` is how long blue is kept after `finish`.
+    owner): `how` is a command where the owner is empty, else a sentence. The spans and `dead_man` are words for a
+    person, e.g. `24 h`. `retention` is how long blue is kept after `finish`. `rules` are the triggers in the order of the environment
+    file; `told` is what people hear of and by which channels, `rhythm` when they hear how it stands.
     """
 
     environment: str
@@ -31,9 +33,13 @@ class Book:
     rollback_window: str
     waiting_period: str
     window_budget: str
-    archive_after_days: int = 30
+    decommission: Plan | None = None
+    retention: str = "30 days"
     protected: bool
     dead_man: str = ""
+    rules: Sequence[Rule] = ()
+    told: Sequence[tuple[str, str]] = ()
+    rhythm: str = ""
 
     def __post_init__(self) -> None:
         if wrong := [name for name in self.variables if not _VARIABLE.fullmatch(name)]:

@@ -1,12 +1,16 @@
 """One environment as a book: the words that a runbook needs beside the plan."""
 
-from shlex import quote
+from collections.abc import Iterable
 
 from cutover.app import App
-from cutover.environment import PgBouncer, Ref
+from cutover.core.plain import span
+from cutover.environment import ChecklistItem, PgBouncer, Ref
+from cutover.plans.checklist import Line, lines
+from cutover.plans.triggered import triggers
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.pgbouncer import Pool
 from cutover.runbook.book import Book
+from cutover.runbook.told import rhythm, told
 
 
 def book_of(app: App) -> Book:
@@ -24,28 +28,42 @@ def book_of(app: App) -> Book:
     ):
         if ref is not None and ref.kind == "env":
             variables[ref.name] = meaning
-    checklist = [
-        (line.name, f"invoke smoke --env {environment.name} --side green --keyword '{line.smoke}'", "")
-        if line.smoke
-        else (line.name, "said by a person", line.attest or "decision")
-        for line in environment.checklist
-    ]
     local = ['source "${CUTOVER_HOME:-.cutover}"/world/env.sh'] if environment.world is not None else []
     return Book(
         environment=environment.name,
         description=environment.description,
         plan=app.plan,
         finish=app.finish,
+        decommission=app.decommission,
+        retention=span(environment.decommission.retention) if environment.decommission.retention else "",
         owners=environment.owners.model_dump(),
         variables=variables,
         prepare_shell="\n".join([*local, f"export CUTOVER_ENV={environment.name}", *fetched]),
-        checklist=checklist,
+        checklist=[_line(app, words, line) for words, line in _lines(app)],
         rollback_window=span(environment.rollback.window),
         waiting_period=span(environment.rollback.waiting_period),
         window_budget=span(environment.window.budget),
         protected=environment.protected,
-        dead_man=span(max(words.fence.dead_man for words in environment.every_database.values())),
+        rules=triggers(app.means),
+        told=told(environment.notify),
+        rhythm=rhythm(environment.notify.updates),
+        dead_man=span(max((words.fence.dead_man for words in environment.every_database.values()), default=0.0)),
     )
+
+
+def _lines(app: App) -> Iterable[tuple[ChecklistItem, Line]]:
+    words = app.environment.checklist
+    return zip(words, lines(app.means, words), strict=True)
+
+
+def _line(app: App, words: ChecklistItem, line: Line) -> tuple[str, str, str]:
+    """A line of the checklist with the command that answers it, or with the role that does."""
+    if words.smoke:
+        name = app.environment.name
+        return line.name, f"invoke smoke --env {name} --side green --keyword '{words.smoke}'", ""
+    if line.check is not None:
+        return line.name, line.check.shell(), ""
+    return line.name, "said by a person", f"{line.role}: {getattr(app.environment.owners, line.role)}"
 
 
 def _addresses(app: App, pair: DatabasePair) -> dict[str, tuple[Ref, str]]:
@@ -70,27 +88,4 @@ def _addresses(app: App, pair: DatabasePair) -> dict[str, tuple[Ref, str]]:
 
 def _fetched(app: App, variable: str, ref: Ref) -> list[str]:
     """The line that fetches what no person has in the environment; the value itself is never printed."""
-    name = quote(ref.name)
-    match ref.kind:
-        case "file":
-            fetch = f"cat {name}"
-        case "ssm":
-            ask = "ssm get-parameter --with-decryption --query Parameter.Value --output text --name"
-            fetch = f"{app.means.aws.shell()} {ask} {name}"
-        case "secretsmanager":
-            ask = "secretsmanager get-secret-value --query SecretString --output text --secret-id"
-            fetch = f"{app.means.aws.shell()} {ask} {name}"
-        case _:
-            return []
-    return [f'export {variable}="$({fetch})"']
-
-
-def span(seconds: float) -> str:
-    """Seconds as a person says them: `90 s`, `15 min`, `24 h`, `7 days`."""
-    if seconds >= 48 * 3600 and seconds % 86400 == 0:
-        return f"{seconds / 86400:g} days"
-    if seconds >= 3600 and seconds % 3600 == 0:
-        return f"{seconds / 3600:g} h"
-    if seconds >= 120 and seconds % 60 == 0:
-        return f"{seconds / 60:g} min"
-    return f"{seconds:g} s"
+    return [f"export {variable}={app.means.shell_of(ref)}"] if ref.kind not in ("env", "literal") else []

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cutover.core.gate import Policy
 from cutover.core.plain import text
 from cutover.core.step import Step
+from cutover.metrics.rule import Rule
 from cutover.runbook.book import Book
 from cutover.runbook.markdown import Markdown, code, fence, label, prose, spaced
 from cutover.runbook.words import Zone
@@ -79,6 +81,31 @@ def _finished(book: Book) -> Node:
 
 
 def _harm(book: Book) -> Node:
+    """What the triggers say, in their own words; below them what no figure shows."""
+    if not book.rules:
+        return _seen(book)
+    answers = [(rule.condition.words(), _started(book, rule)) for rule in book.rules]
+    asked = ("What do the figures show? ", _command(book, "triggers"))
+    return Node(asked, (*answers, ("nothing of this", _seen(book))))
+
+
+def _started(book: Book, rule: Rule) -> Node:
+    """What the trigger starts, with the command that does the same by hand."""
+    policy = rule.action.then or rule.action.first
+    named = f"{rule.action.words()} ("
+    match policy:
+        case Policy.ROLLBACK:
+            by_hand = _rollback(book)
+        case Policy.PREVIOUS_PHASE:
+            by_hand = _command(book, "rollback", " --to PHASE --reason 'WHY'")
+        case Policy.NOTIFY:
+            return Node((rule.action.words(),), zone=Zone.ROLLBACK)
+        case _:
+            by_hand = _command(book, "hold", " --reason 'WHY'")
+    return Node((named, Code(f"trigger-{rule.name}"), "): ", by_hand), zone=Zone.ROLLBACK)
+
+
+def _seen(book: Book) -> Node:
     wait = ("Hold and look: ", _command(book, "hold"), ". The way back stays warm, so nothing is lost by waiting")
     late = (f"Ask {book.role('decision')} first. The way back is there until finish",)
     how_long = Node(

@@ -1,6 +1,6 @@
 """The plan as numbered chapters: what each page goes through."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -121,6 +121,7 @@ class Chapter:
 def chapters(plan: Plan, *, start: Zone) -> tuple[Chapter, ...]:
     """The plan's phases, numbered from 1; `start` is the zone in which it begins."""
     zone, ahead, told, result = start, len(plan.commit_steps()), dict[str, Entry](), []
+    switching = {step.name for step in plan.switching_steps()}
     for number, phase in enumerate(plan.phases, 1):
         entries, committed = [], False
         for place, item in enumerate(phase.items, 1):
@@ -130,7 +131,7 @@ def chapters(plan: Plan, *, start: Zone) -> tuple[Chapter, ...]:
                 item=item,
                 phase=phase,
                 zone=zone,
-                zone_after=_zone_after(item, zone),
+                zone_after=_zone_after(item, zone, switching),
                 committed=committed,
                 commit_ahead=ahead > 0,
                 told_in=told.get(reason),
@@ -139,20 +140,20 @@ def chapters(plan: Plan, *, start: Zone) -> tuple[Chapter, ...]:
             entries.append(entry)
             if isinstance(item, Step) and item.commit_point:
                 committed, ahead = True, ahead - 1
-            zone = _zone_after(item, zone)
+            zone = _zone_after(item, zone, switching)
         result.append(Chapter(number=number, phase=phase, entries=tuple(entries)))
     return tuple(result)
 
 
 def first_zone(plan: Plan) -> Zone:
-    """Where a plan begins: a plan that never changes the writing side has no part that is merely cancelled."""
-    return Zone.CANCEL if plan.commit_steps() else Zone.ROLLBACK
+    """Where a plan begins: a plan that gives green nothing of blue's has no part that is merely cancelled."""
+    return Zone.CANCEL if plan.switching_steps() else Zone.ROLLBACK
 
 
-def _zone_after(item: Item, zone: Zone) -> Zone:
+def _zone_after(item: Item, zone: Zone, switching: Collection[str]) -> Zone:
     if isinstance(item, Step) and item.one_way:
         return Zone.FINISHED
-    if isinstance(item, Step) and item.commit_point and zone is Zone.CANCEL:
+    if item.name in switching and zone is Zone.CANCEL:
         return Zone.ROLLBACK
     return zone
 

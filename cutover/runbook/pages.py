@@ -1,4 +1,4 @@
-"""The four pages, rendered: equal books give equal bytes."""
+"""The pages, rendered: equal books give equal bytes."""
 
 import shlex
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cutover.core.plain import text
+from cutover.core.plain import span, text
 from cutover.core.step import Step
 from cutover.runbook import decision, markdown, words
 from cutover.runbook.book import Book
-from cutover.runbook.entries import Chapter, chapters, final_states, first_zone, remaining, takeable
+from cutover.runbook.entries import Chapter, Entry, chapters, final_states, first_zone, remaining, takeable
 from cutover.runbook.extract import fenced
 from cutover.runbook.markdown import Markdown
 from cutover.runbook.words import Zone
@@ -29,6 +29,7 @@ def render(book: Book) -> dict[str, str]:
     last = chapters(book.finish, start=Zone.ROLLBACK) if book.finish else ()
     back = chapters(book.plan.inverse(takeable(book.plan)), start=Zone.ROLLBACK)
     page = _Page(book, _zone_places(forward, last))
+    ending = chapters(book.decommission, start=Zone.FINISHED) if book.decommission else ()
     return {
         "CUTOVER-RUNBOOK.md": page.render("cutover.md.j2", chapters=forward),
         "ROLLBACK-RUNBOOK.md": page.render(
@@ -43,6 +44,11 @@ def render(book: Book) -> dict[str, str]:
         "POST-CUTOVER-CHECKLIST.md": page.render("checklist.md.j2", final=final_states(book.plan)),
         "ARCHIVE-RUNBOOK.md": page.render(
             "archive.md.j2", chapters=last, plans=[book.plan, *([book.finish] if book.finish else [])]
+        ),
+        **(
+            {"DECOMMISSION-RUNBOOK.md": page.render("decommission.md.j2", chapters=ending, plans=[book.decommission])}
+            if book.decommission
+            else {}
         ),
     }
 
@@ -69,6 +75,11 @@ class _Page:
         return tidy(_templates().get_template(template).render({**context, **values}))
 
 
+def filled(template: str, **values: Any) -> str:
+    """One template with these values, each escaped as prose where it is not Markdown yet."""
+    return tidy(_templates().get_template(template).render(values))
+
+
 @cache
 def _templates() -> Environment:
     # Not Jinja's own escaping, which is HTML's: `finalize` sees every expression, so no template can forget it.
@@ -92,8 +103,9 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "cell": markdown.cell,
         "paragraphs": markdown.paragraphs,
         "fence": markdown.fence,
-        "span": words.span,
+        "span": span,
         "overrun": words.overrun,
+        "on_failure": words.on_failure,
         "guard_policy": words.guard_policy,
         "on_fail": lambda entry: words.on_fail(entry.gate, entry.phase, committed=entry.committed),
         "on_fail_back": lambda entry: words.on_fail_back(commit_ahead=entry.commit_ahead),
@@ -109,17 +121,23 @@ def _prepare(book: Book) -> str:
 
 
 def _zone_places(forward: tuple[Chapter, ...], last: tuple[Chapter, ...]) -> dict[str, Markdown]:
-    commit = next((chapter.commit for chapter in forward if chapter.commit), None)
+    commit = next(
+        (e for c in forward for e in c.entries if (e.zone, e.zone_after) == (Zone.CANCEL, Zone.ROLLBACK)), None
+    )
     one_way = next(
         (e for c in (*forward, *last) for e in c.entries if isinstance(e.item, Step) and e.item.one_way), None
     )
     switch = markdown.code(commit.item.name) if commit else None
     end = f"until {markdown.code(one_way.item.name)} has run" if one_way else "until the end"
     return {
-        Zone.CANCEL.value: Markdown(f"until {switch} has committed" if switch else "nowhere"),
+        Zone.CANCEL.value: Markdown(f"until {switch} {_switched(commit)}" if commit else "nowhere"),
         Zone.ROLLBACK.value: Markdown(f"from {switch} {end}" if switch else f"from the first step {end}"),
         Zone.FINISHED.value: Markdown(f"from {markdown.code(one_way.item.name)}" if one_way else "nowhere"),
     }
+
+
+def _switched(entry: Entry) -> str:
+    return "has committed" if entry.step.commit_point else "has begun"
 
 
 def tidy(page: str) -> str:

@@ -3,9 +3,8 @@
 from enum import Enum
 
 from cutover.core.gate import Gate, Guard, Policy
+from cutover.core.plain import span
 from cutover.core.plan import Phase
-
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 class Zone(Enum):
@@ -14,21 +13,6 @@ class Zone(Enum):
     CANCEL = "cancel"
     ROLLBACK = "rollback"
     FINISHED = "finished"
-
-
-def span(seconds: float) -> str:
-    """Seconds for a person: `0.2 s`, `90 s`, `24 h`, `7 d 12 h`."""
-    if seconds < 120:
-        return f"{round(seconds, 1):g} s"
-    left, parts = round(seconds), []
-    for size, unit in _UNITS:
-        # A day or two is better said in hours.
-        if left >= size and not (unit == "d" and seconds <= 172_800):
-            parts.append(f"{left // size} {unit}")
-            left %= size
-    if left:
-        parts.append(f"{left} s")
-    return " ".join(parts[:2])
 
 
 def overrun(phase: Phase) -> str:
@@ -47,10 +31,16 @@ def overrun(phase: Phase) -> str:
 def on_fail(gate: Gate, phase: Phase, *, committed: bool) -> str:
     """What a gate that fails, or is not satisfied in time, starts; `committed` is whether the phase is past its commit."""
     if phase.overrun is not Policy.UNDO or gate.on_fail is Policy.NOTIFY:
-        return _POLICIES[gate.on_fail]
+        late = gate.on_timeout or gate.on_fail
+        return _POLICIES[gate.on_fail] + ("" if late is gate.on_fail else f"; when its time is over, {_POLICIES[late]}")
     if committed:
         return f"the phase is finished first, because writes wait; then {_POLICIES[gate.on_fail]}"
     return "this phase is taken back; blue serves as before"
+
+
+def on_failure(phase: Phase) -> str:
+    """What a step starts that fails in the phase; empty where the run only stops."""
+    return "" if phase.on_failure is Policy.STOP else _POLICIES[phase.on_failure]
 
 
 def on_fail_back(*, commit_ahead: bool) -> str:
@@ -62,6 +52,8 @@ def on_fail_back(*, commit_ahead: bool) -> str:
 
 def guard_policy(guard: Guard) -> str:
     """What a guard that trips starts."""
+    if guard.investigate:
+        return f"the run stands still for {span(guard.investigate)}; unless it is well then, {_POLICIES[guard.policy]}"
     return _POLICIES[guard.policy]
 
 

@@ -30,7 +30,7 @@ def test_what_cannot_be_measured_is_refused_with_what_can(shell: Shell) -> None:
 
 def test_no_environment_lists_them(shell: Shell) -> None:
     said = shell.invoke("plan").ended(3)
-    assert "local, local-databases, local-maintenance, prod, staging" in said.err
+    assert "local, local-databases, local-flag, local-maintenance, local-watched, prod, staging" in said.err
 
 
 def test_a_broken_file_is_refused_with_its_lines(shell: Shell) -> None:
@@ -44,6 +44,12 @@ def test_a_broken_file_is_refused_with_its_lines(shell: Shell) -> None:
     assert "did you mean copy_timeout" in said.err
     path.write_text("a: [1,\n", encoding="utf-8")
     assert "environments/local.yaml:" in shell.invoke("plan", "--env", "local").ended(3).err
+
+
+def test_a_home_that_is_a_file_is_refused(shell: Shell) -> None:
+    shell.home.write_text("not a folder", encoding="utf-8")
+    said = shell.invoke("status", "--env", "local").ended(3)
+    assert "something that is no folder" in said.err and "CUTOVER_HOME" in said.err
 
 
 @pytest.mark.parametrize("runner", ["invoke", "cutover"])
@@ -157,4 +163,6 @@ def test_nothing_answers_and_the_preflight_says_so(shell: Shell) -> None:
     assert all(check["shell"] for check in found["checks"])
     said = shell.invoke("preflight", "--env", "local").ended(5)
     assert "  ? version-blue " in said.out
-    assert said.out.endswith(f"{found['counts']['not seen']} not seen, 0 passed\n")
+    here = {check["check"]: check["result"] for check in found["checks"] if check["result"] != "not seen"}
+    assert here == {"runbooks-current": "warned", "waiting-period": "passed"}  # what needs nobody's answer
+    assert said.out.endswith(f"{found['counts']['not seen']} not seen, 1 passed\n")

@@ -49,7 +49,8 @@ def test_every_command_is_bash(name: str) -> None:
 def test_every_step_and_gate_of_the_plan_has_its_commands(name: str) -> None:
     app = open_environment(name, directory=ROOT / "environments")
     found = pages(name)
-    for page, plan in (("CUTOVER-RUNBOOK.md", app.plan), ("ARCHIVE-RUNBOOK.md", app.finish)):
+    plans = {"CUTOVER": app.plan, "ARCHIVE": app.finish, "DECOMMISSION": app.decommission}
+    for page, plan in ((f"{title}-RUNBOOK.md", plan) for title, plan in plans.items()):
         asked = {item for item, kind, _ in extract_commands(found[page]) if kind == "check"}
         done = {item for item, kind, _ in extract_commands(found[page]) if kind == "do"}
         assert {item.name for _, item in plan.walk()} <= asked

@@ -92,7 +92,7 @@ def test_the_checklist_is_signed_now_and_after_24_hours() -> None:
     page = render(book())["POST-CUTOVER-CHECKLIST.md"]
     for heading in ("## Sign-off now", "## Sign-off again after 24 h"):
         assert "| decision | Head of operations | | | |" in section(page, heading)
-    assert "- [ ] **checkout**: `pytest smoke -k checkout`\n" in page
+    assert "- [ ] **checkout**\n\n```bash\npytest smoke -k checkout\n```\n" in page
     assert "- [ ] **complaints**: no critical complaint came in (Shop team)\n" in page
 
 
@@ -119,8 +119,17 @@ def test_points_of_no_return_are_warnings_and_have_no_undo() -> None:
     assert "> [!WARNING]\n> **Point of no return.**" in section(page, "### 1.1 `way-back`")
     assert "**Undo:** none." in page
     assert "Zone: rollback → finished." in page
-    assert "Not before 30 days after finish." in page
-    assert "Not before 60 days" in render(book(archive_after_days=60))["ARCHIVE-RUNBOOK.md"]
+    assert "Blue itself stays for 30 days more" in page and "no plan for it: blue stays" in page
+
+
+def test_the_end_of_blue_is_a_page_of_its_own() -> None:
+    ending = replace(finish(), name="decommission")
+    pages = render(book(decommission=ending, retention="60 days"))
+    assert "Not before 60 days after finish: [DECOMMISSION-RUNBOOK.md]" in pages["ARCHIVE-RUNBOOK.md"]
+    page = pages["DECOMMISSION-RUNBOOK.md"]
+    assert "Not before 60 days after `finish`: the program refuses earlier." in page
+    assert f"`{ending.digest()}`" in page and f"`{plan().digest()}`" not in page
+    assert "Zone: finished." in page
 
 
 def test_what_remains_depends_on_where_it_stopped() -> None:
@@ -180,6 +189,16 @@ def gate_words(gate: Gate, phase: Phase) -> str:
 def test_a_failing_gate_is_said_as_the_engine_does_it(overrun: Policy, on_fail: Policy, words: str) -> None:
     gate = Gate(name="asked", check=Shows("x", "y"), on_fail=on_fail)
     assert gate_words(gate, Phase(name="only", owner="database", items=(), overrun=overrun)).startswith(words)
+
+
+def test_what_a_failed_step_starts_is_said_where_its_phase_begins() -> None:
+    whole = plan()
+    said = "A step that fails here, is not done in time or cannot be reached: "
+    assert said not in render(book())["CUTOVER-RUNBOOK.md"]
+    phases = (*whole.phases[:-1], replace(whole.phases[-1], on_failure=Policy.ROLLBACK))
+    text = render(replace(book(), plan=replace(whole, phases=phases)))["CUTOVER-RUNBOOK.md"]
+    assert f"{said}everything is rolled back. " in text[text.index(f"Phase `{phases[-1].name}`") :]
+    assert text.count(said) == 1
 
 
 def test_every_policy_has_words_for_an_overrun() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutover.runbook.words import span
+from cutover.core.plain import span
 
 
 @pytest.mark.parametrize(

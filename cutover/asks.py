@@ -1,0 +1,109 @@
+"""What another terminal asks of a run: to hold, to go on, to go back, yes and no; none of it needs the lease."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cutover.app import App
+from cutover.core.errors import Refused
+from cutover.core.gate import Gate
+from cutover.core.journal import State
+from cutover.core.lease import Lease
+from cutover.core.who import who
+from cutover.plans.approval import Approved
+from cutover.run_views import RunView, active
+from cutover.state.holding import may_be_alive
+
+WALKS = ("cutover", "resume", "watch")  # operations that heed such a word at their next boundary
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Leaves words for whoever walks the run, on this machine or another."""
+
+    app: App
+
+    def hold(self, reason: str) -> str:
+        """Asks the run to stop at its next boundary; returns the run's id."""
+        with self._run("hold") as (state, view):
+            self._leave(state, view, "hold", reason=reason)
+            return view.run
+
+    def go_on(self, reason: str) -> Lease | None:
+        """Says that a run goes on with what it stands still for; returns who walks it, None when nobody does."""
+        with self._run("go on with") as (state, view):
+            self._leave(state, view, "resume", reason=reason)
+            return _walker(state)
+
+    def go_back(self, reason: str) -> Lease | None:
+        """Asks whoever walks the run to go back; returns who that is, and leaves no word when it is nobody."""
+        with self._run("go back with") as (state, view):
+            holder = _walker(state)
+            if holder is not None and holder.operation not in WALKS:
+                raise Refused(
+                    f"{holder.who} on {holder.host} is at it for {holder.operation}, which goes back for nobody"
+                )
+            if holder is not None:
+                self._leave(state, view, "rollback", reason=reason)
+            return holder
+
+    def decide(self, kind: str, *, role: str, gate: str = "", comment: str = "") -> tuple[str, str]:
+        """Says yes (`approve`) or no (`reject`) for a role; returns the run's id and the gate's name."""
+        with self._run(kind) as (state, view):
+            found = self._asked(view, gate)
+            check = found.check
+            assert isinstance(check, Approved)
+            roles = [name for name, _ in check.roles]
+            if role not in roles:
+                raise Refused(f"{found.name} asks {', '.join(roles)}, not {role or 'nobody'}: give --role")
+            if kind == "reject" and not comment.strip():
+                env = self.app.environment.name
+                again = f"invoke reject --env {env} --gate {found.name} --role {role} --comment 'why'"
+                raise Refused("a no wants its reason for the record", next_command=again)
+            self._may_sign(state, view, check, role)
+            self._leave(state, view, kind, gate=found.name, role=role, comment=comment)
+            return view.run, found.name
+
+    def _asked(self, view: RunView, name: str) -> Gate:
+        """The gate that waits for people; where several do, or none, that is said."""
+        gates = [
+            item for _, item in self.app.plan.walk() if isinstance(item, Gate) and isinstance(item.check, Approved)
+        ]
+        waiting = [gate for gate in gates if gate.name in view.position.asked]
+        chosen = [gate for gate in waiting if name in ("", gate.name)]
+        if len(chosen) == 1:
+            return chosen[0]
+        status = f"invoke status --env {self.app.environment.name}"
+        if not waiting:
+            raise Refused(f"run {view.run} waits for nobody's word", next_command=status)
+        names = ", ".join(gate.name for gate in waiting)
+        raise Refused(f"what waits for a word is {names}: give --gate", next_command=status)
+
+    def _may_sign(self, state: State, view: RunView, check: Approved, role: str) -> None:
+        if not check.different_people:
+            return
+        asked = view.position.asked[check.gate]
+        for kind, word in state.wishes(view.run):
+            mine = kind == "approve" and word.get("gate") == check.gate and float(word["at"]) >= asked
+            if mine and word["who"] == who() and word["role"] != role:
+                raise Refused(f"{who()} has signed for {word['role']} already; {role} is to be another person")
+
+    @contextmanager
+    def _run(self, doing: str) -> Iterator[tuple[State, RunView]]:
+        state = self.app.state()
+        try:
+            view = active(state)
+            if view is None:
+                raise Refused(f"there is no run to {doing}")
+            yield state, view
+        finally:
+            state.close()
+
+    def _leave(self, state: State, view: RunView, kind: str, **word: str) -> None:
+        state.wish(view.run, kind, {"who": who(), "at": time.time(), **word})
+
+
+def _walker(state: State) -> Lease | None:
+    holder = state.holder()
+    return holder if holder is not None and may_be_alive(holder) else None

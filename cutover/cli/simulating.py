@@ -1,0 +1,58 @@
+"""The command that simulates verdicts: simulate-verdicts."""
+
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from cutover.cli.ends import ended, say
+
+PLOT = "verdicts.svg"
+
+
+@task(
+    help={
+        "runs": "healthy cutovers (2000); each fault is simulated a tenth as often, at least ten times",
+        "seed": "of all random numbers (1)",
+        "out": "a folder for verdicts.svg",
+        "json": "one document on standard output, with every delay",
+        "markdown": "the tables as BENCH.md has them",
+    }
+)
+@ended
+def simulate_verdicts(
+    c: Context, runs: int = 2000, seed: int = 1, out: str = "", json: bool = False, markdown: bool = False
+) -> None:
+    """False rollbacks and detection delays on simulated traffic. Example: invoke simulate-verdicts --runs 200"""
+    from cutover.bench.verdict_table import again_rows, aligned, alone_rows, delay_rows, healthy_rows, plot
+    from cutover.bench.verdict_table import markdown as as_markdown
+    from cutover.bench.verdicts import BY_TRAFFIC, FAULTS, NAMES, alone, found, healthy, machine, taken_again
+    from cutover.cli.opening import print_json
+    from cutover.core.errors import ConfigurationRefused
+
+    if runs < 1:
+        raise ConfigurationRefused([f"--runs is at least 1, not {runs}"])
+    if out and Path(out).exists() and not Path(out).is_dir():
+        raise ConfigurationRefused([f"--out {out} is no folder"])
+    often = max(10, runs // 10)
+    counted = healthy(runs, seed, say)
+    faulty = [one for scenario in FAULTS for one in found(scenario, often, seed)]
+    traffic = [one for scenario in BY_TRAFFIC for one in found(scenario, often, seed, NAMES[:1], slow=False)]
+    phases = list(alone(often, seed))
+    again = taken_again(often, seed)
+    note = f"{runs} healthy cutovers, {often} runs of each fault, seed {seed}; {machine()}"
+    if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / PLOT).write_text(plot(counted, faulty[: len(NAMES)], note), encoding="utf-8")
+        say(f"{Path(out) / PLOT} written")
+    if json:
+        document = {"schema": "cutover.simulated-verdicts/1", "runs": runs, "seed": seed, "machine": machine()}
+        document["healthy"] = [one.document() for one in counted]
+        document["faults"] = [one.document() for one in (*faulty, *traffic)]
+        document["taken_again"] = [one.document() for one in again]
+        document["without_blue"] = [one.document() for one in phases]
+        print_json(document)
+        return
+    show = as_markdown if markdown else aligned
+    tables = (healthy_rows(counted), delay_rows(faulty), delay_rows(traffic), alone_rows(phases), again_rows(again))
+    print(f"{note}.\n\n" + "\n\n".join(map(show, tables)))
