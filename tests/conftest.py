@@ -13,7 +13,23 @@ import pytest
 import server_logs
 
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
-GROUPS = ("whole", "faults", "postgres", "fifteen", "bench", "copying", "contract", "rigs", "aws", "executed", "world")
+GROUPS = (
+    "whole",
+    "faults",
+    "postgres",
+    "fifteen",
+    "bench",
+    "copying",
+    "contract",
+    "rigs",
+    "aws",
+    "state",
+    "executed",
+    "world",
+    "metrics",
+)
+# Real servers, and commands as processes of their own: `invoke test --quick` does without.
+SLOW = {"whole", "faults", "postgres", "world", "aws", "state", "bench", "metrics", "cli", "executed"}
 APART = {
     "test_executed.py": "executed",
     "test_fifteen.py": "fifteen",
@@ -39,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         order[item] = GROUPS.index(group) if group in GROUPS else len(GROUPS)
         if group in GROUPS:
             item.add_marker(pytest.mark.xdist_group(group))
-        if folder in ("whole", "faults", "postgres", "world"):
+        if folder in SLOW or group in SLOW:
             item.add_marker(pytest.mark.slow)
     items.sort(key=order.__getitem__)
 

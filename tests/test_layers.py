@@ -16,6 +16,8 @@ FLOORS = {
     "postgres": 1,
     "aws": 1,
     "net": 1,
+    "flags": 1,  # the flags by which applications route, through the routing library
+    "machine": 1,  # this machine: its files, and the commands that a person wrote for it
     "metrics": 1,
     "notify": 1,
     "state": 1,
@@ -31,16 +33,23 @@ WIRING = 3  # a module that lies in cutover/ itself, as app.py does
 ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
 # Who may import what else of the same floor, and why: a plan is built from a checked environment.
 SAME_FLOOR = {("plans", "environment")}
-# One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers).
+# One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers; and by
+# the routing library, whose stores are in other people's applications, where no adapter is: inside of functions only).
 TECHNOLOGIES = {
-    "psycopg": {"postgres", "world", "bench"},
-    "boto3": {"aws", "world"},
-    "botocore": {"aws", "world"},
+    "psycopg": {"postgres", "world", "bench", "routing"},
+    "boto3": {"aws", "world", "routing"},
+    "botocore": {"aws", "world", "routing"},
     "moto": {"world"},
     "aiohttp": {"world"},
     "dns": {"net", "world"},
-    "sqlite3": {"state"},
-    "yaml": {"environment"},
+    "sqlite3": {"state", "routing"},
+    "redis": {"routing"},
+    "yaml": {
+        "environment",
+        "aws",
+        "metrics",
+        "bench",
+    },  # aws: the bounds of a parameter, from a template; metrics: Prometheus' own files; bench: a committed environment, changed
     "jinja2": {"runbook", "report", "console"},
     "invoke": {"cli"},
 }
@@ -131,7 +140,14 @@ def test_imports_point_down_only() -> None:
 
 
 def test_adapters_know_the_engine_and_nothing_else() -> None:
-    none([found for found in INSIDE if own(found) in ADAPTERS and room(found.module) not in {own(found), "core"}])
+    may = {"flags": {"routing"}}  # a flag that applications read is to be written by what they read it with
+    none(
+        [
+            found
+            for found in INSIDE
+            if own(found) in ADAPTERS and room(found.module) not in {own(found), "core", *may.get(own(found), ())}
+        ]
+    )
 
 
 def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_the_adapters() -> None:
@@ -140,7 +156,9 @@ def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_
         [
             found
             for found in INSIDE
-            if own(found) == "world" and room(found.module) != "world" and floor(room(found.module)) > 2
+            if own(found) == "world"
+            and room(found.module) not in {"world", "routing"}
+            and floor(room(found.module)) > 2
         ]
     )
 
@@ -151,7 +169,42 @@ def test_figures_are_measured_from_the_command_line_only() -> None:
 
 def test_the_routing_library_stands_alone() -> None:
     none([found for found in INSIDE if own(found) == "routing" and room(found.module) != "routing"])
-    none([found for found in INSIDE if room(found.module) == "routing" and own(found) != "routing"])
+    users = {"routing", "flags", "bench", "world"}
+    none([found for found in INSIDE if room(found.module) == "routing" and own(found) not in users])
+
+
+def test_importing_the_routing_library_needs_the_standard_library_only() -> None:
+    """What an extra brings is imported inside the functions that need it; but for the examples, which nothing imports."""
+    at_once = {
+        (file, node.lineno)
+        for file in sorted((HOUSE / "routing").rglob("*.py"))
+        if file.parent.name != "examples"
+        for node in _at_once(ast.parse(file.read_text()))
+    }
+    none(
+        [
+            found
+            for found in ALL
+            if (found.file, found.line) in at_once
+            and found.module.split(".")[0] not in {*sys.stdlib_module_names, "cutover"}
+        ]
+    )
+
+
+def test_nothing_imports_the_examples() -> None:
+    examples = HOUSE / "routing" / "examples"
+    none([found for found in INSIDE if "routing.examples" in found.module and found.file.parent != examples])
+
+
+def _at_once(node: ast.AST) -> Iterator[ast.stmt]:
+    """The imports that loading the module runs: not those inside functions, nor those for type checkers."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (ast.Import, ast.ImportFrom)):
+            yield inner
+        elif isinstance(inner, ast.If) and getattr(inner.test, "id", "") == "TYPE_CHECKING":
+            continue
+        elif not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from _at_once(inner)
 
 
 @pytest.mark.parametrize("technology", sorted(TECHNOLOGIES))
@@ -180,6 +233,12 @@ def test_no_import_hides_behind_a_string() -> None:
 def python_files() -> Iterator[Path]:
     for folder in (HOUSE, ROOT / "tests", ROOT / "smoke"):
         yield from sorted(folder.rglob("*.py"))
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """The folders are no packages, so that the second one would not be collected."""
+    names = [path.name for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    assert len(set(names)) == len(names), sorted(name for name in set(names) if names.count(name) > 1)
 
 
 def test_names_say_what_is_inside() -> None:

@@ -12,6 +12,8 @@ from cutover.bench.measured_table import NARROW
 from cutover.bench.pause import BARE, Load, direct, pooled
 from cutover.bench.preflighting import preflighted
 from cutover.bench.rolling_back import rolled_back
+from cutover.bench.slow_store import far_away
+from cutover.bench.unconditioned import unconditioned
 from cutover.core.errors import ConfigurationRefused
 
 PAUSE = (Limit("median", 100), Limit("worst", 250), Limit(BARE, 1.5))
@@ -30,6 +32,7 @@ class Scale:
     keyless: int
     tables: int
     quiet: int
+    calls: int
     targets: bool = True
 
     def rounds(self, number: int) -> "Scale":
@@ -41,14 +44,14 @@ class Scale:
 
 FULL = Scale(
     load=Load(rounds=20), growth=Load(rounds=3), written=50_000, comparisons=(1_000_000, 5_000_000),
-    window=1_000_000, keyless=100_000, tables=1000, quiet=3,
+    window=1_000_000, keyless=100_000, tables=1000, quiet=3, calls=500,
     points=Points(
         rows=(20_000, 200_000, 2_000_000), tables=(SHOP, 100, 1000, 2000), rate=(100, 1000, 3000), databases=(1, 2, 4, 8)
     ),
 )  # fmt: skip
 _SMALL = Load(rounds=1, rate=200, clients=2, rows=300, calm=0.6)
 QUICK = Scale(
-    load=_SMALL, growth=_SMALL, written=500, comparisons=(20_000,), window=5000, keyless=500, tables=50, quiet=1, targets=False,
+    load=_SMALL, growth=_SMALL, written=500, comparisons=(20_000,), window=5000, keyless=500, tables=50, quiet=1, calls=5, targets=False,
     points=Points(rows=(300,), tables=(20,), rate=(300,), databases=(2,)),
 )  # fmt: skip
 
@@ -66,6 +69,8 @@ PARTS: dict[str, Part] = {
     "pause": lambda scale, say: direct(scale.load, PAUSE, say),
     "pgbouncer": lambda scale, say: pooled(replace(scale.load, pooled=True), say),
     "rollback": lambda scale, say: rolled_back(replace(scale.load, rounds=scale.quiet), scale.written, say),
+    "store": lambda scale, say: far_away(replace(scale.load, rounds=scale.quiet), say),
+    "lease": lambda scale, say: unconditioned(scale.calls, say),
     "validation": _validation,
     "window": lambda scale, say: in_window(scale.window, scale.quiet, scale.keyless, say),
     "preflight": lambda scale, say: preflighted(scale.tables, scale.quiet, say),

@@ -191,10 +191,15 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
+def postgres() -> str:
+    """The servers of both sides."""
+    programs = [str(servers.wheel() / folder / "bin" / "postgres") for folder in servers.INSTALLATIONS.values()]
+    return f"PostgreSQL {' to '.join(_said(program).split()[-1] for program in programs)}"
+
+
 def versions() -> str:
     """What is measured and what it is held against, as far as it is installed."""
-    programs = [str(servers.wheel() / folder / "bin" / "postgres") for folder in servers.INSTALLATIONS.values()]
-    found = [f"PostgreSQL {' to '.join(_said(program).split()[-1] for program in programs)}"]
+    found = [postgres()]
     if bouncer.PROGRAM.exists():
         found.append(_said(str(bouncer.PROGRAM)).splitlines()[0])
     with suppress(metadata.PackageNotFoundError):

@@ -2,7 +2,7 @@
 
 Any client works (boto3, the aws command), since every rule is on this side of the wire. State lives in memory until the
 process ends. WORLD/aws.json says pid and port; WORLD/aws-calls.jsonl gets one line per AWS call (at, service, operation,
-user_agent, status, write); what follows below is not an AWS call and is not noted there.
+user_agent, status, write, resources); what follows below is not an AWS call and is not noted there.
 
 Control paths on the same port, JSON in and out, for the world's other processes and for tests:
 
@@ -15,6 +15,10 @@ Control paths on the same port, JSON in and out, for the world's other processes
                              optional: "message", "status" (HTTP; default 400, 503 for ServiceUnavailable)
     DELETE /_world/faults    forget all orders
     POST   /_world/lag       {"seconds": 0.2}  how long later Route 53 changes stay PENDING
+    POST   /_world/requests  [[second, load balancer ARN, target group ARN, how many], ...]  what CloudWatch then counts
+    POST   /_world/stacks    {"seconds": 2, "fail": "rolled-back"}  how long stack updates take, and how the next one ends
+                             ("" well, rolled-back, or stuck in UPDATE_ROLLBACK_FAILED)
+    POST   /_world/distributions  {"seconds": 2}  how long a change of a CloudFront distribution is InProgress
 """
 
 from __future__ import annotations
@@ -28,14 +32,27 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from moto.core.request import Request
+from moto.core.responses import BaseResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from cutover.world import ready_file, strict_elbv2, strict_route53
-from cutover.world.aws_control import CallLog, Fault, Faults, Operations
+from cutover.world import (
+    balancer_metrics,
+    ready_file,
+    strict_autoscaling,
+    strict_cloudformation,
+    strict_cloudfront,
+    strict_ecs,
+    strict_elbv2,
+    strict_lambda,
+    strict_route53,
+)
+from cutover.world.aws_control import CallLog, Fault, Faults, Operations, resources
 from cutover.world.target_health import Prober
 
 
@@ -55,6 +72,9 @@ def main() -> None:
         endpoint.prober.stop()
 
 
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
 class _QuietHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Requests are noted in aws-calls.jsonl instead."""
@@ -66,6 +86,14 @@ class Endpoint:
     def __init__(self, world: Path) -> None:
         self._settling = strict_route53.install()
         self._targets = strict_elbv2.install()
+        self._stacks = strict_cloudformation.install()
+        self._distributions = strict_cloudfront.install()
+        self._own: dict[str, type[BaseResponse]] = {
+            "cloudformation": strict_cloudformation.StrictCloudFormation,
+            "cloudfront": strict_cloudfront.StrictCloudFront,
+        }
+        for strict in (strict_lambda, strict_ecs, strict_autoscaling):
+            strict.install()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = threading.RLock()  # moto's models know no threads; a call takes a few milliseconds
         self._faults = Faults()
@@ -80,15 +108,16 @@ class Endpoint:
             start_response(status, [("Content-Type", "application/json")])
             return [json.dumps(answer).encode()]
         service, operation = self._operations.name(environ, body)
+        about = environ.get("HTTP_USER_AGENT", ""), resources(environ, body)
         fault = self._faults.take(operation)
         if fault is not None and fault.delay:
             time.sleep(fault.delay)
         if fault is not None and fault.code:
-            self._log.note(service, operation, environ.get("HTTP_USER_AGENT", ""), fault.http_status())
-            start_response(f"{fault.http_status()} Refused", [("Content-Type", "text/xml")])
-            return [fault.body()]
-        status, headers, content = self._ask_moto(environ, body)
-        self._log.note(service, operation, environ.get("HTTP_USER_AGENT", ""), int(status.split()[0]))
+            self._log.note(service, operation, fault.http_status(), *about)
+            return [fault.refuse(environ, start_response)]
+        ask = self._ask_own if service in self._own else self._ask_moto
+        status, headers, content = ask(service, environ, body)
+        self._log.note(service, operation, int(status.split()[0]), *about)
         if fault is not None and fault.lose_response:
             # werkzeug would keep the connection open and the client waiting; hang up without a word instead.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -96,7 +125,17 @@ class Endpoint:
         start_response(status, headers)
         return [content]
 
-    def _ask_moto(self, environ: dict[str, Any], body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _ask_own(self, service: str, environ: dict[str, Any], body: bytes) -> Answer:
+        """A service of our own: moto reads the request and writes the answer, and its models are not asked."""
+        environ["wsgi.input"] = io.BytesIO(body)
+        request = Request(environ)
+        request.from_wsgi_server = True
+        with self._one_at_a_time:
+            status, headers, content = self._own[service].dispatch(request)
+        kept = [(name, str(value)) for name, value in headers.items() if name not in ("status", "server")]
+        return f"{status} {HTTPStatus(status).phrase}", kept, content.encode() if isinstance(content, str) else content
+
+    def _ask_moto(self, _: str, environ: dict[str, Any], body: bytes) -> Answer:
         kept: list[tuple[str, list[tuple[str, str]]]] = []
 
         def keep(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
@@ -135,9 +174,26 @@ class Endpoint:
                 case "POST", "/_world/lag":
                     self._settling.lag = float(json.loads(body)["seconds"])
                     return "200 OK", {"seconds": self._settling.lag}
+                case "POST", "/_world/requests":
+                    with self._one_at_a_time:
+                        balancer_metrics.publish([(int(s), str(b), str(g), int(n)) for s, b, g, n in json.loads(body)])
+                    return "200 OK", {}
+                case "POST", "/_world/stacks":
+                    self._stacks.seconds, self._stacks.fail = _ordered(json.loads(body))
+                    return "200 OK", {"seconds": self._stacks.seconds, "fail": self._stacks.fail}
+                case "POST", "/_world/distributions":
+                    self._distributions.seconds = float(json.loads(body)["seconds"])
+                    return "200 OK", {"seconds": self._distributions.seconds}
         except (KeyError, TypeError, ValueError) as error:
             return "400 Bad Request", {"error": str(error)}
         return "404 Not Found", {"error": f"no {method} {path}"}
+
+
+def _ordered(asked: dict[str, Any]) -> tuple[float, str]:
+    fail = str(asked.get("fail", ""))
+    if fail not in ("", "rolled-back", "stuck"):
+        raise ValueError(f"fail is one of rolled-back, stuck: {fail}")
+    return float(asked.get("seconds", 0.0)), fail
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.world import servers, world_state
-from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready
+from cutover.world import faults, prometheus, servers, suggestions, world_state
+from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready, write_atomically
 from cutover.world.world_state import State
 
 LATE = 1.0  # seconds within which a process that was just forked shows its command line
@@ -169,6 +169,8 @@ def _launch(world: Path, name: str, values: Mapping[str, str], *, port: int = 0,
         argv += ["--name", name, "--version", name.removeprefix("shop-"), "--port", str(port)]
     elif name == "customers":
         argv += ["--rate", f"{rate:g}"]
+    elif name == suggestions.NAME:
+        argv += ["--port", str(port)]
     return launch(name, argv, log=log_file(world, name), env=_component_environment(values), cwd=world)
 
 
@@ -185,6 +187,42 @@ def _component_environment(values: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **safe, **files, **values}
 
 
+def watched(world: Path, state: State) -> State:
+    """With a Prometheus beside it, if there was none; raises WorldError where the program is not installed."""
+    if prometheus.NAME in state.components:
+        return state
+    state = _note(world, state, _prometheus(world, state))
+    values = {
+        "SHOP_PROMETHEUS_URL": f"http://127.0.0.1:{state.components[prometheus.NAME].port}",
+        "SHOP_PROMETHEUS_RULES": str(state.scratch / prometheus.NAME / prometheus.RULES),
+    }
+    world_state.write_environment(world, {**world_state.environment(world), **values})
+    return state
+
+
+def suggesting(world: Path, state: State) -> State:
+    """With the service that a flag routes, if there was none; customers ask it, too."""
+    if suggestions.NAME in state.components:
+        return state
+    flags = world / "flags.json"
+    if not flags.exists():
+        write_atomically(flags, "{}\n")  # a missing file is a store that is down
+    values = world_state.environment(world) | {"SHOP_FLAGS": f"file:{flags}"}
+    world_state.write_environment(world, values)  # first: whatever happens next, it can be started again
+    state = _note(world, state, _launch(world, suggestions.NAME, values))
+    state = _note(world, state, _ready(world, state.components[suggestions.NAME]))
+    url = f"http://127.0.0.1:{state.components[suggestions.NAME].port}"
+    values |= {"SHOP_SUGGESTIONS_URL": url, "SHOP_SUGGESTIONS_SNAPSHOT": f"{url}/snapshot"}
+    world_state.write_environment(world, values)
+    stop([state.components["customers"]])
+    return start_again(world, state, "customers")
+
+
+def _prometheus(world: Path, state: State, port: int = 0) -> Process:
+    shops = {side: state.components[shop].port for side, shop in faults.SHOPS.items()}
+    return prometheus.start(state.scratch, log_file(world, prometheus.NAME), shops, port)
+
+
 def _ready(world: Path, process: Process) -> Process:
     facts = wait_ready(process, world, log=log_file(world, process.name))
     return replace(process, port=int(facts.get("port", 0)))
@@ -198,6 +236,8 @@ def start_again(world: Path, state: State, name: str) -> State:
         programs = servers.binaries(state.scratch, account) / servers.INSTALLATIONS[name] / "bin"
         server = servers.Server(name, programs, state.scratch / name, log_file(world, name), port, account)
         return _note(world, state, servers.start(server))
+    if name == prometheus.NAME:
+        return _note(world, state, _prometheus(world, state, port))
     rate = float((world / "rate").read_text(encoding="utf-8")) if name == "customers" else 0
     values = world_state.environment(world)
     process = _ready(world, _launch(world, name, values, port=port, rate=rate))

@@ -62,8 +62,11 @@ class Outcome:
 class Customers:
     """All customers together; one task per request that is under way."""
 
-    def __init__(self, session: aiohttp.ClientSession, resolvers: Sequence[Resolver], ledger: TextIO) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, resolvers: Sequence[Resolver], ledger: TextIO, suggestions: str = ""
+    ) -> None:
         self._session = session
+        self._suggestions = suggestions
         self._resolvers = resolvers
         self._ledger = ledger
         self._under_way: set[asyncio.Task[None]] = set()
@@ -97,6 +100,10 @@ class Customers:
             await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _shop(self, number: int) -> None:
+        if self._suggestions and number % 4 == 0:
+            asked = Outcome("read", "suggestions", None)
+            await self._suggest(asked)
+            self._note(asked)
         resolver, host = self._resolvers[number // 4 % len(self._resolvers)], HOSTS[number // 2 % 2]
         if number % 2:
             outcome = Outcome("write", host, str(uuid4()))
@@ -104,8 +111,21 @@ class Customers:
         else:
             outcome = Outcome("read", host, None)
             await self._read(outcome, resolver)
+        self._note(outcome)
+
+    def _note(self, outcome: Outcome) -> None:
         self._ledger.write(outcome.line())
         self._ledger.flush()
+
+    async def _suggest(self, outcome: Outcome) -> None:
+        """Asks what to look for; the service is asked where it is, and its flag decides which side answers."""
+        words = {"user": str(self._dice.randrange(10_000)), "q": self._dice.choice(("t", "tea", "cup"))}
+        with suppress(*LOST):
+            outcome.tries = 1
+            async with self._session.get(f"{self._suggestions}/suggestions", params=words, timeout=ATTEMPT) as answer:
+                outcome.status, body = answer.status, await answer.read()
+                outcome.ok = answer.status == 200
+                outcome.version = json.loads(body)["side"] if outcome.ok else None
 
     async def _read(self, outcome: Outcome, resolver: Resolver) -> None:
         choice = self._dice.random()
@@ -180,7 +200,7 @@ async def serve(world: Path, rate: float) -> None:
     ]
     with Path(os.environ["SHOP_LEDGER"]).open("a", encoding="utf-8") as ledger:  # noqa: ASYNC230 - once, before the loop is busy
         async with open_session() as session:
-            customers = Customers(session, resolvers, ledger)
+            customers = Customers(session, resolvers, ledger, os.environ.get("SHOP_SUGGESTIONS_URL", ""))
             shopping = asyncio.create_task(customers.shop_until_told(rate_file))
             publish(world, "customers", {"port": 0})
             await until_told_to_end(shopping)

@@ -1,9 +1,10 @@
 """The local world's load balancers: each listener on its own free port, `python -m cutover.world.edge`.
 
-Obeys the local AWS: rules by priority, weights, fixed responses, target health (fail open inside a group, 503 for an
-empty one). A change is in force within 0.2 s; requests in flight finish on the target that has them. WORLD/edge.json
+Obeys the local AWS: rules by priority, weights, group stickiness (a client with the cookie AWSALBTG keeps its group), fixed
+responses, target health (fail open inside a group, 503 for an empty one). A change is in force within 0.2 s; requests in flight finish on the target that has them. WORLD/edge.json
 says pid, port (of the control paths), load_balancers (DNS name to the port of its lowest listener) and listeners
 ("NAME:LISTENER_PORT" to port). On the control port: GET /_world/counters, requests per target group since the start.
+The requests of each second are CloudWatch data (AWS/ApplicationELB, RequestCount) a moment after it.
 
 Like the real one, a fixed response has a status, a content type and a body, and no headers of its own (so no
 Retry-After). Unlike the real one, answers of targets carry x-cutover-target-group. Redirect and authentication actions
@@ -21,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from cutover.world import aws_view, ready_file
+from cutover.world import aws_view, edge_counts, ready_file
 from cutover.world.edge_proxy import Proxy
 
 
@@ -39,10 +40,11 @@ async def _serve(world: Path) -> None:
         edge = Edge(world, proxy)
         await edge.open()
         following = loop.create_task(aws_view.follow(world, "/_world/traffic", edge.took_traffic))
+        telling = loop.create_task(edge_counts.tell(world, proxy.counts))
         stopping = loop.create_task(stop.wait())
-        done, _ = await asyncio.wait([following, stopping], return_when=asyncio.FIRST_COMPLETED)
-        following.cancel()
-        stopping.cancel()
+        done, rest = await asyncio.wait([following, telling, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
         await edge.close()
         for task in done:
             task.result()
@@ -77,10 +79,15 @@ class Edge:
             for balancer in traffic["load_balancers"]
             for listener in balancer["listeners"]
         }
+        arns = {balancer["dns_name"].lower(): balancer["arn"] for balancer in traffic["load_balancers"]}
         for key in wanted.keys() - self._sites.keys():
             self._sites[key] = await self._listen(self._former.get(f"{key[0]}:{key[1]}", 0))
         gone = [self._sites.pop(key) for key in self._sites.keys() - wanted.keys()]
-        self._proxy.obey({self._sites[key][1]: rules for key, rules in wanted.items()}, traffic["target_groups"])
+        self._proxy.obey(
+            {self._sites[key][1]: rules for key, rules in wanted.items()},
+            traffic["target_groups"],
+            {self._sites[key][1]: arns[key[0]] for key in wanted},
+        )
         for site, _ in gone:
             await site.stop()
         self._announce()

@@ -17,9 +17,20 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from cutover.world.edge_rules import Asked, Target, action_for, candidates, draw_group
+from cutover.world.edge_counts import Counts
+from cutover.world.edge_rules import (
+    Asked,
+    Target,
+    action_for,
+    candidates,
+    draw_group,
+    kept_group,
+    sticky_cookie,
+    sticky_seconds,
+)
 
 TAG = "x-cutover-target-group"
+COOKIE = "AWSALBTG"
 _IDEMPOTENT = ("GET", "HEAD")
 # RFC 9110, 7.6.1: these belong to one connection and are not passed on.
 _HOP_BY_HOP = frozenset(
@@ -55,6 +66,8 @@ class Proxy:
         self._requests: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._fixed: Counter[str] = Counter()
+        self._balancers: Mapping[int, str] = {}
+        self.counts = Counts()
 
     async def __aenter__(self) -> Self:
         # AWS: 60 s idle timeout by default. Our keep-alive ends before any target's, so that no request meets a closing one.
@@ -76,10 +89,16 @@ class Proxy:
         await self._reused.close()
         await self._fresh.close()
 
-    def obey(self, rules: Mapping[int, Sequence[Mapping[str, Any]]], groups: Mapping[str, Mapping[str, Any]]) -> None:
-        """Rules by edge port and target groups by ARN, as the AWS endpoint describes them."""
-        self._rules, self._names, self._targets = (
+    def obey(
+        self,
+        rules: Mapping[int, Sequence[Mapping[str, Any]]],
+        groups: Mapping[str, Mapping[str, Any]],
+        balancers: Mapping[int, str],
+    ) -> None:
+        """Rules and load balancer ARN by edge port, target groups by ARN, as the AWS endpoint describes them."""
+        self._rules, self._balancers, self._names, self._targets = (
             rules,
+            balancers,
             {arn: group["name"] for arn, group in groups.items()},
             {arn: tuple(Target(**target) for target in group["targets"]) for arn, group in groups.items()},
         )
@@ -101,7 +120,7 @@ class Proxy:
         action = action_for(rules, _asked(request))
         match action["Type"]:
             case "forward":
-                return await self._forward(request, action)
+                return await self._forward(request, action, self._balancers.get(port, ""))
             case "fixed-response":
                 return self._fixed_response(action["FixedResponseConfig"])
         return _own(501)
@@ -113,10 +132,14 @@ class Proxy:
         headers = {"Server": "awselb/2.0", "Content-Type": config.get("ContentType") or "text/plain"}
         return web.Response(status=int(status), body=body, headers=headers)
 
-    async def _forward(self, request: web.Request, action: Mapping[str, Any]) -> web.StreamResponse:
-        group = draw_group(action, self._chance)
+    async def _forward(self, request: web.Request, action: Mapping[str, Any], balancer: str) -> web.StreamResponse:
+        cookies, now = request.cookies, time.time()
+        kept = kept_group(action, cookies.get(COOKIE) or cookies.get(f"{COOKIE}CORS"), now)
+        group = kept or draw_group(action, self._chance)
         if group is None:
             return _own(503)
+        keeps = sticky_seconds(action)  # the cookie's life begins anew with each answer
+        cookie = sticky_cookie(group, now + keeps) if keeps else ""
         name = self._names.get(group, "")
         self._requests[name] += 1
         body = await request.read()
@@ -124,11 +147,12 @@ class Proxy:
         if not chosen:
             self._errors[name] += 1
             return _own(503)
+        self.counts.add(balancer, group)  # AWS counts a request for which a target could be chosen
         start = next(self._turn)
         tries = 2 if request.method in _IDEMPOTENT else 1
         for attempt in range(min(tries, len(chosen))):
             try:
-                return await self._pass_on(request, body, chosen[(start + attempt) % len(chosen)], name)
+                return await self._pass_on(request, body, chosen[(start + attempt) % len(chosen)], name, cookie)
             except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionResetError):
                 continue  # no byte of an answer has come; nothing was sent to the client yet
             except (aiohttp.ClientError, ValueError):
@@ -139,7 +163,9 @@ class Proxy:
         self._errors[name] += 1
         return _own(502, name)
 
-    async def _pass_on(self, request: web.Request, body: bytes, target: Target, name: str) -> web.StreamResponse:
+    async def _pass_on(
+        self, request: web.Request, body: bytes, target: Target, name: str, cookie: str
+    ) -> web.StreamResponse:
         session = self._reused if request.method in _IDEMPOTENT else self._fresh
         async with session.request(
             request.method,
@@ -155,6 +181,9 @@ class Proxy:
                 if header.lower() not in _HOP_BY_HOP:
                     response.headers.add(header, value)
             response.headers[TAG] = name
+            if cookie:
+                response.headers.add("Set-Cookie", f"{COOKIE}={cookie}; Path=/")
+                response.headers.add("Set-Cookie", f"{COOKIE}CORS={cookie}; Path=/; SameSite=None; Secure")
             try:
                 await response.prepare(request)
             except ConnectionError:

@@ -1,11 +1,12 @@
 """Which rule of a listener takes a request, and which target it goes to; no sockets here.
 
-Source: the Elastic Load Balancing user guide, pages on listener rules (conditions, wildcards, actions) and target groups
-(fail open). All weights 0 is not documented; it is treated like an empty group, and nobody should write it.
+Source: the Elastic Load Balancing user guide, pages on listener rules (conditions, wildcards, actions), sticky sessions and
+target groups (fail open). A cookie's content is AWS's own secret; here it is the group and the end of its life. All weights 0 is not documented; it is treated like an empty group, and nobody should write it.
 """
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import random
 import re
@@ -97,6 +98,31 @@ def draw_group(action: Mapping[str, Any], chance: random.Random) -> str | None:
         return None
     arn: str = chance.choices(groups, weights)[0]["TargetGroupArn"]
     return arn
+
+
+def sticky_seconds(action: Mapping[str, Any]) -> int:
+    """The life of the group stickiness cookie, 0 where there is none."""
+    config = action["ForwardConfig"].get("TargetGroupStickinessConfig") or {}
+    return int(config["DurationSeconds"]) if str(config.get("Enabled")).lower() == "true" else 0
+
+
+def sticky_cookie(group: str, expires: float) -> str:
+    """What the cookie AWSALBTG holds for a client that got this group (ARN)."""
+    return base64.urlsafe_b64encode(f"{expires:.0f} {group}".encode()).decode().rstrip("=")
+
+
+def kept_group(action: Mapping[str, Any], cookie: str | None, now: float) -> str | None:
+    """The group that a client with this cookie keeps, whatever its weight is now; None for a stranger's or a stale one."""
+    if not cookie or not sticky_seconds(action):
+        return None
+    try:
+        expires, group = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)).decode().split(" ", 1)
+        known = float(expires) > now and any(
+            one["TargetGroupArn"] == group for one in action["ForwardConfig"]["TargetGroups"]
+        )
+    except ValueError:
+        return None
+    return group if known else None
 
 
 def candidates(targets: Sequence[Target]) -> list[Target]:

@@ -17,6 +17,7 @@ from cutover.core.errors import CutoverError
 from cutover.world.ready_file import facts_of
 
 T = TypeVar("T")
+SERVERS = ("postgres", "promethe")  # how programs that are not ours begin
 
 
 class WorldError(CutoverError):
@@ -170,12 +171,10 @@ def strays(world: Path, scratch: Path | None) -> list[Process]:
             continue
         module = next((part for part in argv if part.startswith("cutover.world.")), "")
         component = module != "" and ("--world", str(world)) in pairwise(argv)
-        server = (
-            scratch is not None and working.is_relative_to(scratch) and argv[0].rpartition("/")[2][:8] == "postgres"
-        )
+        server = scratch is not None and working.is_relative_to(scratch) and argv[0].rpartition("/")[2][:8] in SERVERS
         if component or server:
             pid = int(entry.name)
-            found.append(Process(module.rpartition(".")[2] if component else "postgres", pid, started_at(pid)))
+            found.append(Process(module.rpartition(".")[2] if component else "server", pid, started_at(pid)))
     return found
 
 

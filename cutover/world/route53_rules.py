@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +86,13 @@ def _alias_of(alias: dict[str, Any] | None) -> str:
     return f"{alias.get('HostedZoneId')} {canonical_name(alias.get('DNSName', ''))} {evaluate}"
 
 
-def refusals(zone: str, before: Sequence[Record], changes: Sequence[Change]) -> list[str]:
-    """Every reason why AWS would refuse the batch; an empty list means that it is accepted as a whole."""
+def refusals(
+    zone: str, before: Sequence[Record], changes: Sequence[Change], *, zone_id: str = "", checks: Collection[str] = ()
+) -> list[str]:
+    """Every reason why AWS would refuse the batch; an empty list means that it is accepted as a whole.
+
+    `zone_id` tells an alias to another record of the zone, `checks` are the ids of the health checks that there are.
+    """
     current = {record.key: record for record in before}
     found = [*_quota(changes), *_repeated(changes)]
     for change in changes:
@@ -96,8 +101,12 @@ def refusals(zone: str, before: Sequence[Record], changes: Sequence[Change]) -> 
             found += _deletion(change.record, current.get(change.record.key))
         else:
             found += _malformed(zone, change.record)
+            if change.record.health_check and change.record.health_check not in checks:
+                # API, HealthCheckId: the check has to exist
+                found.append(f"Invalid health check id: {change.record.health_check}")
     found += _creations(current, changes)
-    return found or _conflicts(zone, list(after(before, changes)), changes)
+    finished = list(after(before, changes))
+    return found or _conflicts(zone, finished, changes) + _astray(zone_id, finished, changes)
 
 
 def after(before: Iterable[Record], changes: Sequence[Change]) -> Iterable[Record]:
@@ -187,6 +196,9 @@ def _malformed(zone: str, record: Record) -> list[str]:
     for value, count in Counter(record.values).items():
         if count > 1:
             found.append(f"Duplicate Resource Record: '{value}'")
+        if record.type == "TXT" and not (len(value) > 1 and value[0] == value[-1] == '"'):
+            # Developer guide, TXT record type: strings in quotation marks
+            found.append(f"Invalid Resource Record: value should be enclosed in quotation marks: {value}")
         if not _address_fits(record.type, value):
             found.append(
                 f"Invalid Resource Record: 'FATAL problem: ARRDATAIllegal{record.type} encountered with '{value}''"
@@ -258,6 +270,21 @@ def _conflicts(zone: str, records: Sequence[Record], changes: Sequence[Change]) 
                 f" with the same DNS name in zone {zone}"
             )
     return found + _apex(zone, records)
+
+
+def _astray(zone_id: str, records: Sequence[Record], changes: Sequence[Change]) -> list[str]:
+    # API, AliasTarget DNSName: an alias to another record of the zone needs one of the same type.
+    there = {(record.name, record.type) for record in records}
+    found = []
+    for change in changes:
+        owner, _, target = change.record.alias.partition(" ")
+        name = target.rpartition(" ")[0]
+        if change.action != "DELETE" and owner and owner == zone_id and (name, change.record.type) not in there:
+            found.append(
+                f"Tried to create an alias that targets {name}, type {change.record.type} in zone {zone_id},"
+                " but that target was not found"
+            )
+    return found
 
 
 def _apex(zone: str, records: Sequence[Record]) -> list[str]:

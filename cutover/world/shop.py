@@ -23,13 +23,15 @@ import psycopg
 from aiohttp import web
 
 from cutover.world import shop_orders
+from cutover.world.faults import Faults, Suffered
 from cutover.world.ready_file import publish
 from cutover.world.serving import until_told_to_end
 from cutover.world.shop_database import Database
-from cutover.world.shop_metrics import Metrics
+from cutover.world.shop_metrics import Metrics, resident_bytes
 
 DEADLINE = 8.0  # seconds that a request may wait for its database, unless --deadline says otherwise
 MAIL_EVERY = 0.5
+CUSTOMERS = ("/api/", "/creators/")  # what customers ask for; everything else is asked by machines
 MCP_VERSIONS = (
     "2025-06-18",
     "2025-03-26",
@@ -43,9 +45,15 @@ class Shop:
     """One version of the shop; both versions run against either database."""
 
     def __init__(
-        self, version: str, database: Database, deadline: float = DEADLINE, hooks: Database | None = None
+        self,
+        version: str,
+        database: Database,
+        deadline: float = DEADLINE,
+        hooks: Database | None = None,
+        suffered: Suffered | None = None,
     ) -> None:
         self.version = version
+        self.suffered = suffered
         self.deadline = deadline
         self.database = database
         self.hooks = hooks or database
@@ -73,7 +81,7 @@ class Shop:
     async def _measured(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.monotonic()
         try:
-            response = await handler(request)
+            response = await self._suffering(request) or await handler(request)
         except TimeoutError:
             response = _refuse(503, "the database did not answer in time", {"Retry-After": "1"})
         except (psycopg.IntegrityError, psycopg.DataError) as error:
@@ -86,12 +94,30 @@ class Shop:
         response.headers["x-shop-version"] = self.version
         return response
 
+    async def _suffering(self, request: web.Request) -> web.Response | None:
+        """What goes wrong for a customer's request because somebody wants it to; nothing has been done for it then."""
+        if self.suffered is None or not request.path.startswith(CUSTOMERS):
+            return None
+        faults = self.suffered.now()
+        if faults.latency:
+            await asyncio.sleep(faults.latency)
+        if self.suffered.errors.falls_on(faults.errors):
+            return _refuse(500, "injected: an error of the shop")
+        if request.path == "/api/checkout" and self.suffered.payments.falls_on(faults.payments):
+            self.metrics.payment_errors += 1
+            return _refuse(502, "injected: the payment provider refuses")
+        return None
+
     async def health(self, request: web.Request) -> web.Response:
         """Says that the process serves; on purpose without the database, which both versions share during a cutover."""
         return web.json_response({"status": "ok", "version": self.version})
 
     async def show_metrics(self, request: web.Request) -> web.Response:
-        text = self.metrics.text(database_retries=self.database.retries)
+        faults = self.suffered.now() if self.suffered is not None else Faults()
+        if faults.silent:
+            return _refuse(503, "injected: no metrics")
+        leaked = faults.leaked(time.time())
+        text = self.metrics.text(database_retries=self.database.retries, memory=resident_bytes() + leaked)
         return web.Response(
             text=text,
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
@@ -224,7 +250,7 @@ async def serve(world: Path, name: str, version: str, port: int, deadline: float
     application = f"shop {version}"
     second = os.environ.get("HOOKS_APP_DSN")
     hooks = Database(second, name=application) if second else None
-    shop = Shop(version, Database(os.environ["SHOP_APP_DSN"], name=application), deadline, hooks)
+    shop = Shop(version, Database(os.environ["SHOP_APP_DSN"], name=application), deadline, hooks, Suffered(world, name))
     runner = web.AppRunner(shop.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)

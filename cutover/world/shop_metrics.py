@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 
@@ -15,6 +17,7 @@ class Metrics:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: Counter[float] = Counter()
         self._seconds = 0.0
+        self.payment_errors = 0
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Notes one finished request."""
@@ -24,7 +27,7 @@ class Metrics:
             if seconds <= bound:
                 self._buckets[bound] += 1
 
-    def text(self, *, database_retries: int) -> str:
+    def text(self, *, database_retries: int, memory: float = 0.0) -> str:
         """Everything counted since the start."""
         version = f'version="{self._version}"'
         lines = [
@@ -50,5 +53,20 @@ class Metrics:
             "# HELP shop_database_retries_total Attempts that were repeated on another connection.",
             "# TYPE shop_database_retries_total counter",
             f"shop_database_retries_total{{{version}}} {database_retries}",
+            "# HELP shop_payment_errors_total Checkouts that the payment provider refused.",
+            "# TYPE shop_payment_errors_total counter",
+            f"shop_payment_errors_total{{{version}}} {self.payment_errors}",
+            "# HELP process_resident_memory_bytes Resident memory size in bytes.",
+            "# TYPE process_resident_memory_bytes gauge",
+            f"process_resident_memory_bytes {memory:.0f}",
         ]
         return "\n".join(lines) + "\n"
+
+
+def resident_bytes() -> float:
+    """The memory that this process has (proc(5), statm); 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -1,12 +1,11 @@
 """ELBv2 as strict as AWS, on top of moto: refused actions, one shape for single-group forwards, real target health.
 
-Sources: the API reference of ForwardActionConfig, TargetGroupTuple, ModifyRule and DescribeTargetHealth ("API"), and the
-quotas page of Application Load Balancers ("Quotas"). Where AWS publishes the rule but not the code, ValidationError is used.
+Sources: the API reference of ModifyRule, DeleteRule, CreateRule and DescribeTargetHealth ("API"); what actions and conditions
+may be is in elbv2_rules.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -14,17 +13,17 @@ from moto.elb import urls as elb_urls
 from moto.elb.responses import ELBResponse
 from moto.elbv2 import urls as elbv2_urls
 from moto.elbv2.exceptions import (
-    ActionTargetGroupNotFoundError,
     DuplicateLoadBalancerName,
     ELBClientError,
-    InvalidLoadBalancerActionException,
     InvalidTargetError,
+    ListenerNotFoundError,
     RuleNotFoundError,
     TargetGroupNotFoundError,
 )
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup, elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
+from cutover.world.elbv2_rules import judge_actions, judge_conditions, judge_forward, keep_secrets
 from cutover.world.target_health import REASONS, Health, Probe, TargetTable
 
 ACCOUNT = "123456789012"
@@ -49,6 +48,8 @@ class StrictElbv2(ELBV2Response):
     """moto's ELBv2 responses; a request is judged as AWS would before moto sees it."""
 
     targets: ClassVar[TargetTable]
+    secrets: ClassVar[set[str]] = set()
+    """Listeners and rules (ARNs) that were given a client secret."""
 
     def create_load_balancer(self) -> ActionResult:
         # API: a name is unique per account and region; moto compares ARNs, which are random.
@@ -60,26 +61,47 @@ class StrictElbv2(ELBV2Response):
         return self._relinked(super().delete_load_balancer())
 
     def create_listener(self) -> ActionResult:
-        self._judge("DefaultActions")
-        return self._relinked(super().create_listener())
+        secret = self._judge("DefaultActions", self._get_param("LoadBalancerArn"), self._get_param("Protocol"))
+        result: Any = super().create_listener()
+        self._remember(result.result["Listeners"][0].arn, secret)
+        return self._relinked(result)
 
     def modify_listener(self) -> ActionResult:
-        self._judge("DefaultActions")
-        return self._relinked(super().modify_listener())
+        arn = self._get_param("ListenerArn")
+        secret = arn in self.secrets
+        if self._get_params().get("DefaultActions"):
+            listener = self._listener(arn)
+            protocol = self._get_param("Protocol") or listener.protocol
+            secret = self._judge("DefaultActions", listener.load_balancer_arn, protocol, arn)
+        result = super().modify_listener()
+        self._remember(arn, secret)
+        return self._relinked(result)
 
     def delete_listener(self) -> ActionResult:
         return self._relinked(super().delete_listener())
 
     def create_rule(self) -> ActionResult:
-        self._judge("Actions")
+        listener = self._listener(self._get_param("ListenerArn"))
+        secret = self._judge("Actions", listener.load_balancer_arn, listener.protocol)
+        judge_conditions(self._get_params()["Conditions"])
         if not 1 <= int(self._get_param("Priority")) <= 50000:  # API, RulePriority
             raise ELBClientError("ValidationError", "Rule priority must be between 1 and 50000")
-        return self._relinked(super().create_rule())
+        result: Any = super().create_rule()
+        self._remember(result.result["Rules"][0].arn, secret)
+        return self._relinked(result)
 
     def modify_rule(self) -> ActionResult:
         self._refuse_default_rule()
-        self._judge("Actions")
-        return self._relinked(super().modify_rule())
+        arn = self._get_param("RuleArn")
+        secret = arn in self.secrets
+        if self._get_params().get("Actions"):
+            listener = self._listener(arn.replace(":listener-rule/", ":listener/").rsplit("/", 1)[0])
+            secret = self._judge("Actions", listener.load_balancer_arn, listener.protocol, arn)
+        if conditions := self._get_params().get("Conditions"):
+            judge_conditions(conditions)
+        result = super().modify_rule()
+        self._remember(arn, secret)
+        return self._relinked(result)
 
     def delete_rule(self) -> ActionResult:
         self._refuse_default_rule()
@@ -134,13 +156,31 @@ class StrictElbv2(ELBV2Response):
             raise TargetGroupNotFoundError
         return group
 
-    def _judge(self, field: str) -> None:
+    def _listener(self, arn: str) -> Any:
+        for balancer in self.elbv2_backend.load_balancers.values():
+            if arn in balancer.listeners:
+                return balancer.listeners[arn]
+        raise ListenerNotFoundError
+
+    def _judge(self, field: str, balancer: str, protocol: str, held: str = "") -> bool:
+        """Refuse what AWS would; whether there is a client secret afterwards."""
         known = self.elbv2_backend.target_groups
-        for action in self._get_params().get(field) or []:
-            if action.get("Type") == "forward":
-                _judge_forward(action, set(known))
-            if len(action.get("FixedResponseConfig", {}).get("MessageBody") or "") > 1024:  # API, MessageBody
-                raise ELBClientError("ValidationError", "MessageBody is longer than 1024 characters")
+        actions = self._get_params().get(field) or []
+        judge_actions(actions, https=protocol == "HTTPS")
+        sticky = {arn for arn, group in known.items() if str(group.attributes.get("stickiness.enabled")) == "true"}
+        for action in actions:
+            if action.get("Type") != "forward":
+                continue
+            judge_forward(action, set(known), sticky)
+            named = [group["TargetGroupArn"] for group in action["ForwardConfig"]["TargetGroups"]]
+            if any(set(known[arn].load_balancer_arns) - {balancer} for arn in named):
+                # API, TargetGroupAssociationLimit
+                text = "A target group cannot be associated with more than one load balancer"
+                raise ELBClientError("TargetGroupAssociationLimit", text)
+        return keep_secrets(actions, has_one=held in self.secrets)
+
+    def _remember(self, arn: str, secret: bool) -> None:
+        (self.secrets.add if secret else self.secrets.discard)(arn)
 
     def _refuse_default_rule(self) -> None:
         arn = self._get_param("RuleArn")
@@ -162,40 +202,6 @@ class StrictElbv2(ELBV2Response):
                 balancer.arn for balancer in backend.load_balancers.values() if group.arn in _groups_behind(balancer)
             ]
         return result
-
-
-def _judge_forward(action: dict[str, Any], known: set[str]) -> None:
-    alone = action.get("TargetGroupArn")
-    groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
-    named = [group["TargetGroupArn"] for group in groups]
-    if alone and groups and named != [alone]:
-        # API, Action: both only when ForwardConfig has exactly that one group
-        raise InvalidLoadBalancerActionException("TargetGroupArn and ForwardConfig name different target groups")
-    if not alone and not groups:
-        raise ELBClientError("ValidationError", "A target group must be specified for a forward action")
-    for arn in [alone] if alone else named:
-        if arn not in known:
-            raise ActionTargetGroupNotFoundError(arn)
-    if len(groups) > 5:  # Quotas: target groups per action
-        raise InvalidLoadBalancerActionException("A forward action has at most 5 target groups")
-    if any(count > 1 for count in Counter(named).values()):
-        raise InvalidLoadBalancerActionException("A forward action names a target group more than once")
-    for group in groups:
-        weight = group.get("Weight")
-        if weight is None and len(groups) > 1:  # listener rules page: "you must specify a weight for each target group"
-            raise ELBClientError("ValidationError", "A weight must be specified for each target group")
-        if weight is not None and not 0 <= int(weight) <= 999:  # API, TargetGroupTuple: 0 to 999
-            raise ELBClientError("ValidationError", f"Target group weight '{weight}' must be between 0 and 999")
-    stickiness = (action.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}
-    if (
-        str(stickiness.get("Enabled", False)).lower() == "true"
-        and not 1 <= int(stickiness.get("DurationSeconds") or 0) <= 604800
-    ):  # API, TargetGroupStickinessConfig
-        raise ELBClientError("ValidationError", "Stickiness needs DurationSeconds between 1 and 604800")
-    if alone and not groups:  # AWS shows a single-group forward in both forms, whichever way it was written
-        action["ForwardConfig"] = {**(action.get("ForwardConfig") or {}), "TargetGroups": [{"TargetGroupArn": alone}]}
-    elif len(groups) == 1:
-        action["TargetGroupArn"] = named[0]
 
 
 def _worded(health: Health) -> dict[str, str]:
@@ -241,6 +247,7 @@ def traffic(targets: TargetTable) -> dict[str, Any]:
         "load_balancers": [
             {
                 "name": balancer.name,
+                "arn": balancer.arn,
                 "dns_name": balancer.dns_name,
                 "listeners": [
                     {

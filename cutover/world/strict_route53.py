@@ -22,16 +22,24 @@ from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, route53_backends
 from moto.route53.responses import Route53
 
+from cutover.world.route53_protections import BadProtections, Protections
 from cutover.world.route53_rules import Change, Record, after, canonical_name, listing_order, record_of, refusals
 
 ACCOUNT = "123456789012"
+_UNKNOWN_TO_MOTO = {  # members of ResourceRecordSet that moto would drop
+    "TrafficPolicyInstanceId": "traffic_policy_instance_id",
+    "CidrRoutingConfig": "cidr_routing_config",
+    "GeoProximityLocation": "geo_proximity_location",
+}
 _MOTO_RECORD_SET: Any = RecordSet  # abstract for a type checker only; moto creates it in the same way
 
 
 def install(clock: Callable[[], float] = time.monotonic) -> Settling:
     """Let moto's Route 53 URLs answer through StrictRoute53; returns the table that knows what is in sync."""
     StrictRoute53.settling = Settling(clock)
-    for pattern in urls.url_paths:
+    StrictRoute53.protections = Protections()
+    zone = next(pattern for pattern in urls.url_paths if pattern.endswith("/rrset$")).removesuffix("/rrset$")
+    for pattern in (*urls.url_paths, f"{zone}/rrsetprotection$", f"{zone}/rrsetprotection/delete$"):
         urls.url_paths[pattern] = StrictRoute53.dispatch
     return StrictRoute53.settling
 
@@ -75,13 +83,14 @@ class Settling:
             return self._shown.get(zone_id, latest)
 
     def zones(self) -> list[dict[str, Any]]:
-        """Every hosted zone with its records in sync, as plain data for the DNS server."""
+        """Every public hosted zone with its records in sync, as plain data for the DNS server."""
         return [
             {
                 "name": canonical_name(zone.name),
                 "records": [_plain(record) for record in self.shown(zone_id, _records(zone))],
             }
             for zone_id, zone in list(route53_backends[ACCOUNT]["aws"].zones.items())
+            if not zone.private_zone  # API, CreateHostedZone: only the resolvers of its VPCs know a private one
         ]
 
 
@@ -89,6 +98,7 @@ class StrictRoute53(Route53):
     """moto's Route 53 responses with the change, change status and listing operations replaced."""
 
     settling: ClassVar[Settling]
+    protections: ClassVar[Protections]
     _serial: ClassVar[threading.Lock] = threading.Lock()
     _unreadable = ""
 
@@ -111,13 +121,55 @@ class StrictRoute53(Route53):
             raise Route53ClientError("InvalidInput", "Invalid XML ; a change is CREATE, DELETE or UPSERT")
         with self._serial:  # between reading the zone and replacing it nobody else may do the same
             before = _records(zone)
-            reasons = refusals(canonical_name(zone.name), before, changes)
+            reasons = self.protections.refusals(zone.resource_id, changes)
+            reasons += refusals(
+                canonical_name(zone.name), before, changes, zone_id=zone.resource_id, checks=self.backend.health_checks
+            )
             if reasons:
                 raise Route53ClientError("InvalidChangeBatch", "[" + ", ".join(reasons) + "]")
             records = list(after(before, changes))
             zone.rrsets = [_stored(record) for record in records]
             change_id = self.settling.submit(zone.resource_id, before, records)
         return ActionResult({"ChangeInfo": self._change_info(change_id)})
+
+    def create_resource_record_set_protections(self) -> ActionResult:
+        return self._protected(self.protections.create)
+
+    def delete_resource_record_set_protections(self) -> ActionResult:
+        return self._protected(self.protections.delete)
+
+    def _protected(self, change: Callable[[str, str, Any], None]) -> ActionResult:
+        zone = self.backend.get_hosted_zone(self._get_param("HostedZoneId"))
+        try:
+            change(zone.resource_id, canonical_name(zone.name), self._get_param("Protections") or [])
+        except BadProtections as bad:
+            raise Route53ClientError(bad.code, bad.message) from bad
+        return ActionResult({})
+
+    def list_resource_record_set_protections(self) -> ActionResult:
+        zone = self.backend.get_hosted_zone(self._get_param("HostedZoneId"))
+        name, kind, token = (self._get_param(key) or "" for key in ("StartRecordName", "StartRecordType", "NextToken"))
+        if kind and not name:
+            raise Route53ClientError("InvalidInput", "StartRecordType needs StartRecordName")
+        start = (canonical_name(name), kind) if name else None
+        size = self._get_int_param("MaxResults", 300)
+        page, following = self.protections.listed(zone.resource_id, start, size, token)
+        result: dict[str, object] = {"ResourceRecordSetProtections": page}
+        return ActionResult(result | ({"NextToken": following} if following else {}))
+
+    def list_hosted_zones_by_name(self) -> ActionResult:
+        """Zones in the order of their reversed names, from one on, in pages (API, ListHostedZonesByName)."""
+        name, zone_id = self._get_param("DNSName") or "", self._get_param("HostedZoneId") or ""
+        zones = sorted(self.backend.zones.values(), key=_zone_order)
+        if name:
+            start = (listing_order((canonical_name(name), "", ""))[0], zone_id.removeprefix("/hostedzone/"))
+            zones = [zone for zone in zones if _zone_order(zone) >= start]
+        size = min(self._get_int_param("MaxItems", 100), 100)
+        result: dict[str, object] = {"HostedZones": zones[:size], "IsTruncated": False, "MaxItems": size}
+        result |= {"DNSName": name} if name else {}
+        for following in zones[size : size + 1]:
+            result |= {"IsTruncated": True, "NextDNSName": following.name, "NextHostedZoneId": following.resource_id}
+        return ActionResult(result)
 
     def get_change(self) -> ActionResult:
         return ActionResult({"ChangeInfo": self._change_info(self._get_param("Id").rsplit("/", 1)[-1])})
@@ -169,6 +221,7 @@ def _records(zone: FakeZone) -> list[Record]:
                 "MultiValueAnswer": stored.multi_value_answer,
                 "HealthCheckId": stored.health_check_id,
             }
+            | {name: getattr(stored, attribute, None) for name, attribute in _UNKNOWN_TO_MOTO.items()}
         )
         for stored in zone.rrsets
     ]
@@ -178,7 +231,13 @@ def _stored(record: Record) -> RecordSet:
     stored: RecordSet = _MOTO_RECORD_SET(
         {**record.raw, "Name": record.name, "TTL": record.ttl, "ResourceRecords": list(record.values)}
     )
+    for name, attribute in _UNKNOWN_TO_MOTO.items():
+        setattr(stored, attribute, record.raw.get(name))
     return stored
+
+
+def _zone_order(zone: FakeZone) -> tuple[str, str]:
+    return listing_order((canonical_name(zone.name), "", ""))[0], zone.resource_id
 
 
 def _plain(record: Record) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The local world as a whole: `up`, `down`, `status`, `load`, `restart`.
+"""The local world as a whole: `up`, `down`, `status`, `load`, `restart`, and what can go wrong in it: `fault`, `heal`.
 
 Everything lives in `<home>/world` and, for PostgreSQL, in a directory of its own below the system's temporary one. All
 processes outlive the command that started them and end with `down`.
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.world import world_state
+from cutover.world import building, corruption, faults, prometheus, world_state
 from cutover.world.building import COMPONENTS, SERVERS, Log, build, clean, log_file, start_again
 from cutover.world.processes import Process, WorldError, stop, write_atomically
+from cutover.world.suggestions import NAME as SUGGESTIONS
 from cutover.world.world_state import State
 
 
@@ -50,18 +51,25 @@ def up(
     log: Log = lambda line: None,
     settings: Mapping[str, str] | None = None,
     hooks: bool = False,
+    watched: bool = False,
+    suggestions: bool = False,
 ) -> World:
     """Brings the world up; one that is up is left alone, a dead part is started again, a half-built one is built anew.
 
     `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers; with
-    `hooks` the shop has a second database. Raises WorldError.
+    `hooks` the shop has a second database, with `watched` a Prometheus scrapes both shops, and with `suggestions` there is a
+    service that a flag routes. Raises WorldError.
     """
+    if watched and prometheus.program() is None:
+        told = "the world is wanted with a Prometheus, and there is none on this machine"
+        raise WorldError(told, next_command=f"{prometheus.INSTALL}; or: invoke cutover --env local, which needs none")
+    beside = {name for name, so in {prometheus.NAME: watched, SUGGESTIONS: suggestions}.items() if so}
     found = running(home)
-    if found is not None:
+    if found is not None and beside <= found.components.keys():
         return _with_hooks(found, hooks)
     with world_state.locked(home):
         found = running(home)
-        if found is not None:
+        if found is not None and beside <= found.components.keys():
             return _with_hooks(found, hooks)
         world = folder(home)
         state = world_state.read(world)
@@ -74,6 +82,12 @@ def up(
             clean(world, state)
             world.mkdir(parents=True)
             state = build(world, rows, rate, log, settings or {}, hooks=hooks)
+        if watched and prometheus.NAME not in state.components:
+            state = building.watched(world, state)
+            log("Prometheus scrapes both shops each second")
+        if suggestions and SUGGESTIONS not in state.components:
+            state = building.suggesting(world, state)
+            log("a service is routed by a flag")
         return _with_hooks(World(world, world_state.environment(world), state.components), hooks)
 
 
@@ -139,6 +153,35 @@ def restart(home: Path, name: str) -> Process:
     kill(home, name)
     with world_state.locked(home):
         return start_again(folder(home), _state(home, name), name).components[name]
+
+
+def fault(home: Path, side: str, changes: Mapping[str, float | bool]) -> faults.Faults:
+    """Makes something go wrong in the shop of one side, beside what is wrong already; effective within 0.2 s."""
+    name = faults.shop_of(side)
+    _state(home, name)
+    return faults.inject(folder(home), name, changes)
+
+
+def corrupt(home: Path, side: str) -> int:
+    """Makes one row of this side wrong, the payment of the newest order, and answers that order."""
+    return corruption.corrupt(_dsn(home, side))
+
+
+def heal(home: Path, side: str) -> list[str]:
+    """Takes every fault of this side away again, starts its shop if that is gone, and mends rows; says what it did."""
+    name = faults.shop_of(side)
+    done = [f"{name} suffers from nothing any more"]
+    faults.heal(folder(home), name)
+    if not _state(home, name).components[name].alive:
+        done.append(f"{name} serves again, pid {restart(home, name).pid}")
+    if mended := corruption.mend(_dsn(home, side)):
+        done.append(f"{mended} wrong payments of {side} are right again")
+    return done
+
+
+def _dsn(home: Path, side: str) -> str:
+    faults.shop_of(side)
+    return str(world_state.environment(folder(home))[f"SHOP_{side.upper()}_DSN"])
 
 
 def _state(home: Path, name: str) -> State:

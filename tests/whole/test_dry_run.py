@@ -15,6 +15,7 @@ COMMANDS = [
     ["--dry", "cutover", "--env", "whole"],
     ["plan", "--env", "whole", "--json"],
     ["preflight", "--env", "whole"],
+    ["propagation", "--env", "whole"],
     ["status"],
 ]
 AFTERWARDS = [

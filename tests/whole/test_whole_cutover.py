@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from whole.allowed import calls_since, is_all_that_is_allowed
 from whole.commands import Done
 from whole.poller import Poller
 from whole.stage import Stage
@@ -39,7 +40,39 @@ def customers_noticed_nothing(done: Done, *, pause_ms: float = 5000) -> None:
     assert 0 < found["database_pause_ms"] <= found["write_pause_ms"] + 1000, str(done)
 
 
+def every_shift_was_seen(stage: Stage, done: Done) -> None:
+    """What the witnesses drew lies within the exact bounds of what was asked, at each step and for both names."""
+    seen = {
+        entry.data["gate"]: entry.data["data"]["shares"]
+        for entry in stage.entries("whole")
+        if entry.run == done.json["run"] and entry.kind == "passed" and "share-observed" in entry.data["gate"]
+    }
+    assert list(seen) == ["share-observed-50", "share-observed-100"]
+    for shares in seen.values():
+        assert {(one["host"], one["witness"]) for one in shares} == {
+            ("shop.shop.test", "tagged responses"),
+            ("api.shop.test", "tagged responses"),
+            ("api.shop.test", "its name servers"),
+        }
+        for one in shares:
+            low, high = one["bounds"]
+            assert one["blue"] + one["green"] >= 30
+            assert low <= one["green"] <= high
+            assert one["p"] >= one["alpha"]
+    assert all(one["blue"] == 0 for one in seen["share-observed-100"])
+
+
+def name_servers_lead_to_green(stage: Stage) -> None:
+    shown = stage.run("propagation", "--env", "whole", "--json").ended(0).json
+    assert shown["schema"] == "cutover.propagation/1"
+    by_name = {one["hostname"]: one for one in shown["hostnames"]}
+    for one in by_name.values():
+        assert (one["asked"], one["effective"], one["trouble"]) == ("100 %", "100 %", "")
+    assert [(each["role"], each["side"]) for each in by_name["api"]["answers"]] == [("name server", "green")]
+
+
 def test_forward_again_back_and_forward_again(stage: Stage) -> None:
+    asked = len(stage.aws_calls())
     with Poller(stage).watching():
         first = stage.cutover("whole").ended(0)
         assert list(first.json) == KEYS
@@ -53,6 +86,8 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         ]
         assert first.json["rows_validated"] >= 5000
         customers_noticed_nothing(first)
+        every_shift_was_seen(stage, first)
+        name_servers_lead_to_green(stage)
         assert stage.sides() == ("fenced", "open")
         assert stage.weights() == {"shop-blue": 0, "shop-green": 100}
         assert {r["SetIdentifier"]: r["Weight"] for r in stage.records()} == {"blue": 0, "green": 100}
@@ -60,7 +95,9 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         stage.writes_go_on()
         stage.nothing_lost(first.began, "green")
 
+        turned = len(stage.aws_calls())
         back = stage.rollback("whole").ended(0)
+        on_the_way_back = calls_since(stage, turned)
         assert list(back.json) == [*KEYS, "rollback_seconds"]
         assert back.json["outcome"] == "rolled-back"
         assert back.json["rollback_seconds"] < 30
@@ -77,6 +114,9 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         assert second.json["run"] != first.json["run"]
         assert stage.writable() == ["green"]
         stage.nothing_lost(first.began, "green")
+
+    is_all_that_is_allowed(stage, "whole", "cutover", calls_since(stage, asked), every=True)
+    is_all_that_is_allowed(stage, "whole", "rollback", on_the_way_back, every=False)
 
 
 def test_everything_taken_back_leaves_green_closed_to_applications(stage: Stage) -> None:

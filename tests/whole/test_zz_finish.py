@@ -104,3 +104,28 @@ def test_two_databases_there_and_back_and_after_finish_there_is_no_way_back(own_
     assert stage.writable() == ["green"]
     stage.nothing_lost(done.began, "green")
     all_events_are_on(stage, "green", events)
+    blue_ends(stage)
+    stage.nothing_lost(done.began, "green")
+    all_events_are_on(stage, "green", events)
+
+
+def blue_ends(stage: Stage) -> None:
+    """Not before its retention is over, not while somebody is there, and each resource only when it is confirmed."""
+    early = stage.run("decommission", "--env", "bare", "--yes").ended(5)
+    assert "blue may not go before" in early.err, str(early)
+    words = {"retention": 0, "quiet": "300ms", "resources": [{"kind": "target-group", "name": "shop-blue"}]}
+    stage.environment("bare", base="local-databases", smoke=None, checklist=None, decommission=words)
+    waits = stage.run("decommission", "--env", "bare", "--yes").ended(8)
+    assert "invoke decommission --env bare --confirm target-group:shop-blue" in waits.err, str(waits)
+    kept = stage.home / "world" / "bare"
+    assert {path.name for path in kept.glob("*.dump")} == {"bare-shop-final.dump", "bare-hooks-final.dump"}
+    archive = json.loads((kept / "archive.json").read_text())["content"]
+    assert archive["record_of_blue"] and {entry["kind"] for entry in archive["journal"]} > {"leg-ended", "converged"}
+    assert [record["SetIdentifier"] for record in stage.records() if "api" in record["Name"]] == ["green"]
+    wrong = stage.run("decommission", "--env", "bare", "--yes", "--confirm", "target-group:shop-green").ended(3)
+    assert "did you mean target-group:shop-blue?" in wrong.err
+    confirmed = ("--confirm", "target-group:shop-blue")
+    done = stage.run("decommission", "--env", "bare", "--yes", "--json", *confirmed).ended(0)
+    assert done.json["outcome"] == "done" and stage.state("bare") == "decommissioned"
+    assert stage.run("decommission", "--env", "bare", "--yes", "--json").ended(0).json["outcome"] == "nothing"
+    assert "finish" in stage.rollback("bare").ended(5).err

@@ -59,7 +59,7 @@ class LittleTarget:
                 target.seen.append({"method": self.command, "path": self.path, "body": body, **dict(self.headers)})
                 self._say(418 if self.path == "/teapot" else 200, target.name.encode())
 
-            do_POST = do_HEAD = do_DELETE = do_GET
+            do_POST = do_HEAD = do_DELETE = do_OPTIONS = do_GET
 
             def _say(self, status: int, body: bytes) -> None:
                 self.send_response(status)

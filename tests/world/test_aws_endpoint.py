@@ -273,3 +273,58 @@ def raw(world: Any, service: str, path: str, body: str) -> tuple[int, str]:
         return response.status, response.read().decode()
     finally:
         connection.close()
+
+
+def test_a_protected_name_refuses_the_whole_batch_until_it_is_free(aws_world: Any, zone: tuple[str, str]) -> None:
+    zone_id, name = zone
+    api, other = f"api.{name}", f"other.{name}"
+    change(aws_world, zone_id, ("CREATE", weighted(api, "blue", 100)))
+    one = {"RecordName": api.upper(), "RecordType": "CNAME"}
+    r53 = aws_world.route53
+    r53.create_resource_record_set_protections(HostedZoneId=zone_id, Protections=[{**one, "Comment": "payroll"}])
+    told = refused(aws_world, zone_id, ("UPSERT", weighted(api, "blue", 1)), ("CREATE", simple(other)))
+    assert "is protected: payroll" in told
+    found = r53.list_resource_record_set_protections(HostedZoneId=zone_id, StartRecordName=api)
+    assert found["ResourceRecordSetProtections"] == [{"RecordName": api, "RecordType": "CNAME", "Comment": "payroll"}]
+    with pytest.raises(ClientError, match="ProtectionAlreadyExists"):
+        r53.create_resource_record_set_protections(HostedZoneId=zone_id, Protections=[one])
+    more = [{"RecordName": f"n{number}.{name}", "RecordType": "A"} for number in range(3)]
+    r53.create_resource_record_set_protections(HostedZoneId=zone_id, Protections=more)
+    first = r53.list_resource_record_set_protections(HostedZoneId=zone_id, MaxResults="3")
+    rest = r53.list_resource_record_set_protections(HostedZoneId=zone_id, MaxResults="3", NextToken=first["NextToken"])
+    assert [one["RecordName"] for one in rest["ResourceRecordSetProtections"]] == [f"n2.{name}"]
+    assert "NextToken" not in rest
+    r53.delete_resource_record_set_protections(HostedZoneId=zone_id, Protections=[one])
+    change(aws_world, zone_id, ("UPSERT", weighted(api, "blue", 1)))
+
+
+def test_what_a_record_refers_to_has_to_be_there(aws_world: Any, zone: tuple[str, str]) -> None:
+    zone_id, name = zone
+    bare = zone_id.removeprefix("/hostedzone/")
+    target = {"HostedZoneId": bare, "DNSName": f"nobody.{name}", "EvaluateTargetHealth": False}
+    alias = {"Name": f"api.{name}", "Type": "A", "AliasTarget": target}
+    assert "that target was not found" in refused(aws_world, zone_id, ("CREATE", alias))
+    change(aws_world, zone_id, ("CREATE", simple(f"nobody.{name}")), ("CREATE", alias))
+    checked = weighted(f"checked.{name}", "blue", 1, HealthCheckId="00000000-0000-0000-0000-000000000000")
+    assert "Invalid health check" in refused(aws_world, zone_id, ("CREATE", checked))
+    assert "quotation marks" in refused(aws_world, zone_id, ("CREATE", simple(f"t.{name}", "bare", "TXT")))
+
+
+def test_zones_of_one_name_are_listed_page_by_page_and_private_ones_stay_inside(aws_world: Any) -> None:
+    r53, name = aws_world.route53, "twice.test."
+    public = aws_world.zone(name)
+    vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}
+    made = r53.create_hosted_zone(
+        Name=name, CallerReference="inside", VPC=vpc, HostedZoneConfig={"Comment": "", "PrivateZone": True}
+    )
+    inside = made["HostedZone"]["Id"].removeprefix("/hostedzone/")
+    change(aws_world, inside, ("CREATE", simple(f"db.{name}")))
+    first = r53.list_hosted_zones_by_name(DNSName=name, MaxItems="1")
+    assert first["IsTruncated"] and first["NextDNSName"] == name
+    rest = r53.list_hosted_zones_by_name(DNSName=name, HostedZoneId=first["NextHostedZoneId"], MaxItems="1")
+    ids = {page["HostedZones"][0]["Id"].removeprefix("/hostedzone/") for page in (first, rest)}
+    assert ids == {public.removeprefix("/hostedzone/"), inside}
+    of_vpc = r53.list_hosted_zones_by_vpc(VPCId="vpc-1", VPCRegion="us-east-1")["HostedZoneSummaries"]
+    assert [one["HostedZoneId"] for one in of_vpc] == [inside]
+    shown = [each for each in aws_world.control("GET", "/_world/zones") if each["name"] == name]
+    assert len(shown) == 1 and not [r for r in shown[0]["records"] if r["name"] == f"db.{name}"]

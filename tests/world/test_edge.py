@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,13 @@ from typing import Any
 
 import pytest
 
+from cutover.aws.alb_rules import AlbMaintenance
+from cutover.aws.cloudwatch import Requests, requests_by_target_group
+from cutover.aws.session import Aws
+from cutover.core.clock import Deadline
 from cutover.world import ready_file
+from cutover.world.edge_counts import Counts
+from cutover.world.edge_rules import kept_group, sticky_cookie
 
 _numbers = count()
 TAG = "x-cutover-target-group"
@@ -27,6 +34,12 @@ class Front:
     listener: str
     blue: str
     green: str
+
+
+@pytest.fixture(autouse=True)
+def _credentials(aws_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws_world.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @dataclass(frozen=True)
@@ -192,6 +205,103 @@ def test_a_dead_target_costs_no_read_and_a_write_is_never_sent_twice(
     arrived = len([seen for seen in aws_world.blue.seen if seen["path"] == f"/once/{name}"]) - already
     assert set(writes) <= {200, 502}
     assert arrived == writes.count(200)
+
+
+def test_what_the_edge_forwards_is_cloudwatch_data_of_its_second(aws_world: Any, front: Front, eventually: Any) -> None:
+    began = int(time.time())
+    for _ in range(5):
+        send(front)
+    aws = Aws("us-east-1")
+
+    def told() -> Requests:
+        return requests_by_target_group(
+            aws,
+            front.name,
+            [f"{front.name}-blue", f"{front.name}-green"],
+            began,
+            int(time.time()) + 1,
+            Deadline.after(20),
+            period=1,
+        )
+
+    seen = eventually(lambda: now if (now := told()).in_all == 5 else None)
+    assert dict(seen.by_group) == {f"{front.name}-blue": 5, f"{front.name}-green": 0}
+
+
+def test_counts_that_could_not_be_told_are_told_the_next_time() -> None:
+    now = 100.0
+    counts = Counts(clock=lambda: now)
+    counts.add("balancer", "blue")
+    assert counts.take() == []
+    now = 101.5
+    counts.add("balancer", "blue")
+    taken = counts.take()
+    assert taken == [(100, "balancer", "blue", 1)]
+    assert counts.take() == []
+    counts.back(taken)
+    now = 102.0
+    assert counts.take() == [(100, "balancer", "blue", 1), (101, "balancer", "blue", 1)]
+
+
+def test_a_sticky_client_keeps_its_group_whatever_the_weights_say_until_stickiness_is_off(
+    aws_world: Any, front: Front, eventually: Any
+) -> None:
+    """Case 19: no weight, not even 0, moves a client that has the cookie; it is renewed with each answer."""
+
+    def weigh_sticky(blue: int, green: int, seconds: int) -> None:
+        action = forward((front.blue, blue), (front.green, green))
+        sticky = {"Enabled": True, "DurationSeconds": seconds} if seconds else {"Enabled": False}
+        action["ForwardConfig"]["TargetGroupStickinessConfig"] = sticky
+        aws_world.elbv2.modify_listener(ListenerArn=front.listener, DefaultActions=[action])
+
+    def cookies(answer: Answer) -> dict[str, str]:
+        given = [line.partition("=") for line in answer.headers.get_all("Set-Cookie") or []]
+        return {name: rest.partition(";")[0] for name, _, rest in given}
+
+    weigh_sticky(100, 0, 60)
+    first = eventually(lambda: answer if "AWSALBTG" in cookies(answer := send(front)) else None)
+    mine = f"AWSALBTG={cookies(first)['AWSALBTG']}"
+    weigh_sticky(0, 100, 60)
+    eventually(lambda: send(front).body == "green")
+    kept = [send(front, cookie=mine) for _ in range(5)]
+    assert {answer.body for answer in kept} == {"blue"}
+    assert all("AWSALBTG" in cookies(answer) and "AWSALBTGCORS" in cookies(answer) for answer in kept)
+    assert send(front, cookie="AWSALBTG=nonsense").body == "green"
+    weigh_sticky(0, 100, 0)
+    eventually(lambda: send(front, cookie=mine).body == "green")
+    assert "AWSALBTG" not in cookies(send(front))
+
+
+def test_a_cookie_that_has_expired_or_names_another_group_is_no_cookie() -> None:
+    action = forward(("a", 1), ("b", 0))
+    action["ForwardConfig"]["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": 60}
+    assert kept_group(action, sticky_cookie("b", 100), 99) == "b"
+    assert kept_group(action, sticky_cookie("b", 100), 100) is None
+    assert kept_group(action, sticky_cookie("c", 100), 99) is None
+    assert kept_group(action, "%%%", 99) is None
+    assert kept_group(action, None, 99) is None
+    assert kept_group(forward(("a", 1), ("b", 0)), sticky_cookie("b", 100), 99) is None
+
+
+def test_maintenance_refuses_writes_and_leaves_reads_and_preflights_of_browsers_alone(
+    aws_world: Any, front: Front, eventually: Any
+) -> None:
+    step = AlbMaintenance(
+        name="maintenance",
+        aws=Aws("us-east-1"),
+        load_balancer=front.name,
+        port=80,
+        hosts=("shop.test", "www.shop.test"),
+    )
+    step.commands(step.after)[0].run(Deadline.after(20))
+    eventually(lambda: send(front, "/", "POST", "x", Host="www.shop.test").status == 503)
+    refused = send(front, "/", "DELETE", Host="shop.test")
+    assert (refused.status, json.loads(refused.body)["error"]) == (503, "maintenance")
+    assert refused.headers["Retry-After"] is None
+    assert [send(front, "/", method, Host="shop.test").status for method in ("GET", "HEAD", "OPTIONS")] == [200] * 3
+    assert send(front, "/", "POST", "x", Host="other.test").status == 200
+    step.inverse().commands(step.before)[0].run(Deadline.after(20))
+    eventually(lambda: send(front, "/", "POST", "x", Host="shop.test").status == 200)
 
 
 def test_a_deleted_load_balancer_stops_listening(aws_world: Any, front: Front, eventually: Any) -> None:
