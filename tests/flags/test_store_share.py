@@ -1,6 +1,8 @@
 """The share as a flag in a store: the step's contract, somebody else between look and write, and what is printed for a hand."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -122,7 +124,12 @@ def test_what_is_printed_reaches_the_state_that_it_claims(address: str, before: 
 
 
 def bash(script: str, *, ok: bool = True) -> str:
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=False, timeout=60, capture_output=True, text=True)  # fmt: skip
+    # `python3` is the one that has the library, as on an operator's machine.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=environment, check=False, timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
     assert (done.returncode == 0) is ok, f"{script}\nended with {done.returncode}: {done.stderr}"
     return done.stdout
 

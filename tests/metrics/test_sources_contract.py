@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,27 +58,33 @@ def _at_this_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def left_behind() -> Iterator[None]:
-    """No thread and no descriptor that was not there before; a garbage collector's delay is waited for."""
-    threads, sockets = set(threading.enumerate()), _sockets()
+    """No thread and no socket stays that was not there before; those that come and go are somebody else's.
+
+    A garbage collector's delay is waited for.
+    """
+    before = _threads(), _sockets()
     yield
+    threads, sockets = _threads() - before[0], _sockets() - before[1]
     end = time.monotonic() + 10
-    while time.monotonic() < end:
+    while threads or sockets:
+        assert time.monotonic() < end, f"left behind: {threads}, sockets {sockets}"
         gc.collect()  # a connection that failed belongs to its error
-        more = {one for one in set(threading.enumerate()) - threads if one.name != "postgres-watchdog"}
-        if not more and _sockets() <= sockets:
-            return
         time.sleep(0.05)
-    raise AssertionError(f"left behind: {more}, {_sockets() - sockets} sockets")
+        threads &= _threads()
+        sockets &= _sockets()
 
 
-def _sockets() -> int:
-    found = 0
+def _threads() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name != "postgres-watchdog"}
+
+
+def _sockets() -> set[str]:
+    """The kernel's name of each, which no later one has."""
+    found = set()
     for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
-        except FileNotFoundError:
-            continue
-    return found
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return {one for one in found if one.startswith("socket:")}
 
 
 def asked(name: str, port: int, seconds: float) -> Reading:

@@ -42,6 +42,7 @@ CREATE TABLE by_index (a int NOT NULL, b text);
 CREATE UNIQUE INDEX by_index_a ON by_index (a);
 ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_a;
 CREATE TABLE empty (id int PRIMARY KEY);
+CREATE TABLE quiet (id int PRIMARY KEY);
 CREATE TABLE heir (extra int, PRIMARY KEY (a)) INHERITS (by_index);
 CREATE TABLE tree (a int, b int, t text, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
 CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1);
@@ -71,6 +72,7 @@ INSERT INTO child (parent, big, raw, f, n, at, i, j)
   FROM generate_series(1, 6000) i;
 INSERT INTO "Odd schema"."Tab""le; x" SELECT i, NULL FROM generate_series(1, 50) i;
 INSERT INTO points SELECT i, format('[%s,1,2.5]', i){vector} FROM generate_series(1, 100) i;
+INSERT INTO quiet SELECT generate_series(1, 100);
 INSERT INTO keyless SELECT 'same', NULL FROM generate_series(1, 20);
 INSERT INTO by_index SELECT i, '' FROM generate_series(1, 20) i;
 INSERT INTO heir SELECT i, 'h', i FROM generate_series(100, 120) i;
@@ -126,7 +128,7 @@ def _drop(pair: Pair) -> None:
 
 
 class Writing(threading.Thread):
-    """Changes every table of blue all the time, in transactions of several statements."""
+    """Changes every table of blue but `quiet` all the time, in transactions of several statements."""
 
     CHANGES = """INSERT INTO parent (t, m) VALUES ('new', 'sad');
       UPDATE parent SET t = t || '.' WHERE id % 500 = {n} % 500; DELETE FROM parent p WHERE id = {n} AND NOT EXISTS

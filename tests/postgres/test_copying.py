@@ -92,8 +92,8 @@ def test_every_row_arrives_while_all_of_them_change(both: Pair) -> None:
     found = {leaf: (count, copied) for leaf, count, copied in parts}
     assert found["public.child"][0] > 1 and found["public.empty"] == (1, 0)
     assert not keepers(both), "the snapshot is let go when the copy has ended"
-    frozen = both.sql("green", "SELECT relname FROM pg_class WHERE relname = 'points' AND relallvisible > 0")
-    assert frozen == [("points",)]
+    frozen = both.sql("green", "SELECT relname FROM pg_class WHERE relname = 'quiet' AND relallvisible > 0")
+    assert frozen == [("quiet",)], "its rows were frozen as they came"
 
 
 def test_into_a_schema_that_is_complete_already(both: Pair) -> None:
