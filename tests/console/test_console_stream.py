@@ -2,11 +2,13 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
 from shop_floor import Desk, answering
-from wire import Page, cookie_of, page
+from wire import Page, cookie_of, listening
 
 from cutover.console.door import Patience
 from cutover.console.sessions import Session
@@ -19,7 +21,7 @@ def cookie(desk: Desk) -> str:
 
 
 def test_a_stream_begins_with_all_panels_and_goes_on_with_what_changes(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie, "?after=3") as stream:
+    with listening(desk, cookie, "?after=3") as stream:
         assert stream.until(5) == [4, 5]
         assert b"text/event-stream" in stream.head and b"cache-control: no-store" in stream.head
         assert stream.until_kind("panels") == {"state": "<p>open</p>", "share": "<p>0 %</p>"}
@@ -33,7 +35,7 @@ def test_a_stream_begins_with_all_panels_and_goes_on_with_what_changes(desk: Des
 
 
 def test_a_stream_that_says_nothing_of_where_it_begins_begins_now(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie) as stream:
+    with listening(desk, cookie) as stream:
         stream.until_kind("panels")
         assert stream.until(desk.shown.write()) == [6]
 
@@ -51,7 +53,7 @@ def test_a_reconnect_at_every_place_loses_and_doubles_nothing(cookie: str) -> No
         had: list[int] = []
         last: str | None = None
         while len(had) < 60:
-            with page(desk, own, "?after=0", last=last) as stream:
+            with listening(desk, own, "?after=0", last=last) as stream:
                 desk.shown.write()
                 desk.shown.write()
                 # One line, two, three …, and then the connection is cut, mid-event or not.
@@ -64,7 +66,7 @@ def test_a_reconnect_at_every_place_loses_and_doubles_nothing(cookie: str) -> No
 
 def test_every_cut_in_the_bytes_of_a_stream_can_be_mended(desk: Desk, cookie: str) -> None:
     """A browser counts an event when its empty line has come, and not before."""
-    with page(desk, cookie, "?after=0") as stream:
+    with listening(desk, cookie, "?after=0") as stream:
         stream.until(5)
         whole = stream.raw
     for cut in range(whole.index(b"event: lines"), len(whole)):
@@ -78,20 +80,20 @@ def test_every_cut_in_the_bytes_of_a_stream_can_be_mended(desk: Desk, cookie: st
 
 
 def test_last_event_id_wins(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie, "?after=1", last="4") as stream:
+    with listening(desk, cookie, "?after=1", last="4") as stream:
         assert stream.until(5) == [5]
 
 
 def test_more_lines_than_one_piece_come_in_order(cookie: str) -> None:
-    with answering(lines=1234) as desk, page(desk, cookie_of(desk.browser()), "?after=0") as stream:
+    with answering(lines=1234) as desk, listening(desk, cookie_of(desk.browser()), "?after=0") as stream:
         assert stream.until(1234) == list(range(1, 1235))
 
 
 def test_a_journal_that_is_shorter_than_what_a_page_has_is_another_one(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie, "?after=6") as stream:
+    with listening(desk, cookie, "?after=6") as stream:
         stream.until_kind("anew")
         assert stream.ends() and not stream.seqs
-    with page(desk, cookie, "?after=5") as stream:
+    with listening(desk, cookie, "?after=5") as stream:
         stream.until_kind("panels")
         desk.shown.kept = desk.shown.kept[:1]
         desk.shown.tell()
@@ -99,14 +101,18 @@ def test_a_journal_that_is_shorter_than_what_a_page_has_is_another_one(desk: Des
 
 
 def test_it_says_now_and_then_that_it_is_there() -> None:
-    with answering(beat=0.05) as desk, page(desk, cookie_of(desk.browser())) as stream:
+    with answering(beat=0.05) as desk, listening(desk, cookie_of(desk.browser())) as stream:
         stream.until_kind("beat", 3)
         assert b"\n: still here\n" in b"\n" + stream.raw
 
 
 def test_logging_out_ends_the_streams_of_that_session_alone(desk: Desk, cookie: str) -> None:
     browser = desk.browser()
-    with page(desk, cookie) as other, page(desk, cookie_of(browser)) as one, page(desk, cookie_of(browser)) as two:
+    with (
+        listening(desk, cookie) as other,
+        listening(desk, cookie_of(browser)) as one,
+        listening(desk, cookie_of(browser)) as two,
+    ):
         for stream in (other, one, two):
             stream.until_kind("panels")
         browser.post(f"{desk.address}/session/end", json={}, timeout=10)
@@ -116,15 +122,20 @@ def test_logging_out_ends_the_streams_of_that_session_alone(desk: Desk, cookie: 
 
 
 def test_the_end_of_the_console_ends_streams_and_leaves_nothing_behind() -> None:
-    with answering(lines=1) as desk:
-        streams = [page(desk, cookie_of(desk.browser()), "?after=0") for _ in range(3)]
-        opened = [stream.__enter__() for stream in streams]
-        for stream in opened:
-            stream.until(1)
+    with answering(lines=1) as desk, many(desk, 3) as streams:
         desk.console.end()
-        assert all(stream.ends() for stream in opened)
+        assert all(stream.ends() for stream in streams)
+
+
+@contextmanager
+def many(desk: Desk, number: int) -> Iterator[list[Page]]:
+    """So many open streams of one session, each of which has had its first line."""
+    cookie = cookie_of(desk.browser())
+    with ExitStack() as opened:
+        streams = [opened.enter_context(listening(desk, cookie, "?after=0")) for _ in range(number)]
         for stream in streams:
-            stream.__exit__(None, None, None)
+            stream.until(1)
+        yield streams
 
 
 def test_a_page_too_many_is_told_when_to_come_again() -> None:
@@ -133,7 +144,7 @@ def test_a_page_too_many_is_told_when_to_come_again() -> None:
         session = desk.console.sessions.find(next(iter(dict(browser.cookies).values())))
         assert isinstance(session, Session)
         session.streams = MOST_OF_ONE - 1
-        with page(desk, cookie_of(browser), "?after=0") as stream:
+        with listening(desk, cookie_of(browser), "?after=0") as stream:
             stream.until(1)
             answer = browser.get(f"{desk.address}/events", timeout=10)
             assert answer.status_code == 503 and answer.headers["retry-after"] == "10"
@@ -144,25 +155,19 @@ def test_a_page_too_many_is_told_when_to_come_again() -> None:
 def test_200_pages_get_every_line_once_while_one_never_reads() -> None:
     """The one that never reads is dropped: its socket is closed, and its memory given back."""
     with answering(lines=1, patience=Patience(taken=2.0)) as desk:
-        own = cookie_of(desk.browser())
-        with page(desk, own, "?after=0", receive=2048) as deaf:
-            idle = [page(desk, own, "?after=0") for _ in range(200)]
-            opened = [stream.__enter__() for stream in idle]
-            for stream in opened:
-                stream.until(1)
+        with listening(desk, cookie_of(desk.browser()), "?after=0", receive=2048) as deaf, many(desk, 200) as streams:
             assert desk.streams() == 201
             # Far more than any kernel keeps for it: what is conflated is kept for nobody.
             for number in range(40):
                 desk.shown.panel("state", f"<p>{number} {'x' * 30_000}</p>")
-                desk.shown.write()
-                for stream in opened:
-                    assert stream.until(number + 2) == list(range(1, number + 3))
+                seq = desk.shown.write()
+                for stream in streams:
+                    assert stream.until(seq) == list(range(1, seq + 1))
                     stream.forget_panels()
             desk.wait_for(lambda: desk.streams() == 200)
             assert dropped(deaf)
-            assert all(stream.until(41) for stream in opened)
-            for stream in idle:
-                stream.__exit__(None, None, None)
+            seq = desk.shown.write()
+            assert all(stream.until(seq)[-1] == seq for stream in streams)
         desk.wait_for(lambda: desk.streams() == 0)
 
 
@@ -177,7 +182,7 @@ def dropped(deaf: Page) -> bool:
 
 
 def test_a_page_that_goes_away_is_forgotten(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie) as stream:
+    with listening(desk, cookie) as stream:
         stream.until_kind("panels")
         assert desk.streams() == 1
     desk.wait_for(lambda: desk.streams() == 0)
@@ -193,7 +198,7 @@ def test_older_lines_and_curves_are_asked_for(desk: Desk) -> None:
 
 
 def test_changes_that_come_from_many_threads_are_all_seen(desk: Desk, cookie: str) -> None:
-    with page(desk, cookie, "?after=5") as stream:
+    with listening(desk, cookie, "?after=5") as stream:
         lock = threading.Lock()
 
         def write() -> None:

@@ -115,7 +115,7 @@ class Page:
 
 
 @contextmanager
-def page(
+def listening(
     desk: Desk, cookie: str, query: str = "", *, last: str | None = None, receive: int | None = None
 ) -> Iterator[Page]:
     """An open event stream; `receive` is the size of its window."""
