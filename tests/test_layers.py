@@ -52,6 +52,9 @@ TECHNOLOGIES = {
     },  # aws: the bounds of a parameter, from a template; metrics: Prometheus' own files; bench: a committed environment, changed
     "jinja2": {"runbook", "report", "console"},
     "invoke": {"cli"},
+    "starlette": {"console", "routing"},  # routing: an example of what mounts its exporter
+    "uvicorn": {"console"},
+    "h11": {"console"},
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 LONGEST, LONGEST_TEST = 300, 400

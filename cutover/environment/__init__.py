@@ -18,6 +18,7 @@ from cutover.environment.checkpoints import Checkpoints
 from cutover.environment.clients import ClientCname, MultiHost, PgBouncer, Ttl
 from cutover.environment.compared_to_blue import Comparison
 from cutover.environment.comparing import Validation
+from cutover.environment.console import Console
 from cutover.environment.databases import Database, Fence
 from cutover.environment.ending import (
     Decommission,
@@ -83,6 +84,7 @@ __all__ = [
     "CloudWatchSource",
     "CommandSource",
     "Comparison",
+    "Console",
     "CostExplorerSource",
     "Database",
     "Decommission",

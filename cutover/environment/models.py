@@ -10,6 +10,7 @@ from cutover.environment.carriers import Carrier
 from cutover.environment.checklist import CHECKLIST_SCHEMA, ChecklistItem
 from cutover.environment.checkpoints import Checkpoints
 from cutover.environment.compared_to_blue import Comparison
+from cutover.environment.console import Console
 from cutover.environment.contradictions import contradictions
 from cutover.environment.databases import Database
 from cutover.environment.ending import Decommission
@@ -235,6 +236,7 @@ class Environment(Section):
     incidents: Incidents = Incidents()
     """What is kept when a cutover is taken back."""
     notify: Notify = Notify()
+    console: Console = Console()
     ledger: LedgerPath | None = None
     """The ledger that probes and customers write, for counting lost writes."""
     ledger_keys: Annotated[str, prose(2000)] | None = None

@@ -5,6 +5,7 @@ import re
 from cutover.core.errors import ConfigurationRefused
 from cutover.environment.source import NAME
 from cutover.environment.template_approvals import APPROVALS
+from cutover.environment.template_console import CONSOLE
 from cutover.environment.template_flags import FLAGS
 from cutover.environment.template_metrics import METRICS
 from cutover.environment.template_notify import NOTIFY
@@ -23,7 +24,7 @@ def template(name: str) -> str:
         "APPROVALS_OF_ENVIRONMENT": APPROVALS,
         "WORK_OF_ENVIRONMENT": WORK + FLAGS,
         "TRIGGERS_OF_ENVIRONMENT": TRIGGERS,
-        "NOTIFY_WORDS": NOTIFY,
+        "NOTIFY_WORDS": NOTIFY + CONSOLE,
     }.items():
         text = text.replace(f"{place}\n", words)
     return text.replace("NAME_OF_ENVIRONMENT", name)

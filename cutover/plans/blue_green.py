@@ -75,7 +75,8 @@ def watched(means: Means, plan: Plan) -> tuple[Guard, ...]:
 def bound_to(environment: Environment) -> dict[str, Any]:
     """What the plan is bound to.
 
-    How often AWS is asked, who is told what, what a rollback keeps, and how blue ends one day, may be changed while a run is open.
+    How often AWS is asked, who is told what, who may do what at the console, what a rollback keeps, and how blue ends one day,
+    may be changed while a run is open.
     """
     return environment.model_dump(
         mode="json",
@@ -86,6 +87,7 @@ def bound_to(environment: Environment) -> dict[str, Any]:
             "decommission": True,
             "notify": True,
             "incidents": True,
+            "console": True,
             "aws": {"rates"},
         },
     )
