@@ -28,7 +28,7 @@ class Ended(CutoverError):
 
 
 @dataclass
-class Acts:
+class Commands:
     """Runs a verb's command in `folder`; `holder` is who walks the run now.
 
     The process runs as whoever started the console, names in the journal who has asked, writes what it says into `logs`, and
