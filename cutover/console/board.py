@@ -77,10 +77,17 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "run": None,
         "zones": ZONES,
         "now": now,
+        "step": looked.step.answer,
+        "figures": looked.figures.answer,
+        "lag": looked.lag.answer,
+        "cost": looked.cost.answer,
+        "sides": list(_sides(looked.figures.answer)),
+        "triggers": list(_triggers(looked)),
+        "paused": wanted(app, known).paused,
     }
     if view is None:
         blank = timeline(app.plan, Position(""), (), known.took)
-        return values | {"along": blank, "questions": [], "standing": [], "sides": [], "shares": [], "triggers": []}
+        return values | {"along": blank, "leg": None, "questions": [], "standing": [], "shares": []}
     along = _along(app, known, view)
     plan = _plan(app, view)
     leg = view.position.leg
@@ -92,18 +99,10 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "changed": leg is not None and leg.plan == plan.name and leg.digest != plan.digest(),
         "along": along,
         "row": _row(along),
-        "looked": looked,
-        "step": looked.step.answer,
         "soak": _soak(along.now, view),
         "questions": list(_questions(app, known, view)),
         "standing": list(view.position.standing.values()) if view.state == "open" else [],
         "shares": list(_shares(app.plan, view, looked.shares.answer)),
-        "sides": list(_sides(looked.figures.answer)),
-        "figures": looked.figures.answer,
-        "lag": looked.lag.answer,
-        "cost": looked.cost.answer,
-        "triggers": list(_triggers(looked)),
-        "paused": wanted(app, known).paused,
     }
 
 

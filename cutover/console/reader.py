@@ -4,7 +4,7 @@ import bisect
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from cutover.app import App
 from cutover.console.board import board, wanted
@@ -14,6 +14,7 @@ from cutover.console.looked import Looked
 from cutover.console.rendered import PANELS, line, panel
 from cutover.console.shown import Line
 from cutover.core.errors import CutoverError
+from cutover.core.lease import Lease
 
 OFTEN = 0.5  # seconds between two readings of the journal
 SLOWER = 2.0  # the same for a store that is somebody else's: each reading is a call
@@ -86,6 +87,16 @@ class Reader:
 
     def on_change(self, call: Callable[[], None]) -> None:
         self._listeners.append(call)
+
+    def holder(self) -> Lease | None:
+        """Who walks the run now."""
+        return self._known.holder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Ends the reading."""
