@@ -9,16 +9,19 @@ from cutover.console.beside import Answer
 from cutover.console.known import Known
 from cutover.console.looked import Looked, Wanted
 from cutover.console.timeline import Row, Timeline, timeline
-from cutover.console.verbs import NEEDS, Button, buttons, command_of
+from cutover.console.verbs import NEEDS, Button, buttons, command_of, typed
 from cutover.core.gate import Gate
 from cutover.core.journal import Position
+from cutover.core.plain import span
 from cutover.core.plan import Plan
+from cutover.core.series import Gap
 from cutover.core.share import Share
 from cutover.curves import Curve
 from cutover.metrics.units import shown
 from cutover.plans.approval import Approved
 from cutover.run_views import CANCEL, FINISHED, ROLLBACK, RunView, plain_view, zone
 
+OLD = 60.0  # seconds after which a newest value is told with its age
 ZONES = {
     CANCEL: "nothing has switched; to stop is to cancel",
     ROLLBACK: "green serves, and blue follows; going back loses nothing",
@@ -171,7 +174,7 @@ def _answers(app: App, known: Known, gate: str, roles: Sequence[str]) -> Iterato
     for role in roles:
         for verb, label in (("approve", f"Yes, for {role}"), ("reject", f"No, for {role}")):
             words = {"gate": gate, "role": role, "reason": "…"}
-            command = " ".join(command_of(verb, app.environment.name, known.holder, words))
+            command = typed(command_of(verb, app.environment.name, known.holder, words))
             says = f"{verb} {gate} for {role}"
             yield Button(verb, label, says, command, needs=NEEDS[verb].value, gate=gate, role=role)
 
@@ -193,8 +196,16 @@ def _sides(answer: Answer[list[Curve]]) -> Iterator[SideFigure]:
     for curve in answer.value or ():
         by_name.setdefault(curve.figure, {})[curve.side] = curve
     for name, sides in by_name.items():
-        gaps = {f"{side}: {one.gap}: {one.seen}" for side, one in sides.items() if one.gap is not None}
-        yield SideFigure(name, _newest(sides.get("blue")), _newest(sides.get("green")), "; ".join(sorted(gaps)))
+        gaps = [f"{side}: {why}" for side, one in sides.items() if (why := _gap(one, answer.at or 0.0))]
+        yield SideFigure(name, _newest(sides.get("blue")), _newest(sides.get("green")), "; ".join(gaps))
+
+
+def _gap(curve: Curve, now: float) -> str:
+    """Why the newest value says nothing about now; that older ones are missing is no matter here."""
+    if not curve.samples or curve.gap not in (None, Gap.PARTIAL.value):
+        return f"{curve.gap or 'no data'}: {curve.seen}"
+    late = now - curve.samples[-1][0]
+    return f"from {span(late)} before" if late > OLD else ""
 
 
 def _newest(curve: Curve | None) -> str:

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import join
 
 from cutover.console.sessions import Role
-from cutover.console.verbs import BEGIN, LABELS, NEEDS, command_of
+from cutover.console.verbs import BEGIN, LABELS, NEEDS, command_of, typed
 from cutover.core.errors import CutoverError, Refused
 from cutover.core.lease import Lease
 
@@ -56,13 +55,13 @@ class Commands:
         said = _last(log)
         if code == 0 or (code == WAITS and verb != BEGIN):
             return said or f"{LABELS[verb]}: done"
-        raise Ended(said or f"it ended with {code}", next_command=join(command))
+        raise Ended(said or f"it ended with {code}", next_command=typed(command))
 
     def _started(self, command: Sequence[str], who: str, log: Path) -> subprocess.Popen[bytes]:
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         environ = {**os.environ, "CUTOVER_WHO": f"{who} {CONSOLE}", "NO_COLOR": "1"}
         with os.fdopen(os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as output:
-            output.write(f"$ {join(command)}\n".encode())
+            output.write(f"$ {typed(command)}\n".encode())
             output.flush()
             return subprocess.Popen(
                 [sys.executable, "-m", "cutover.cli.main", *command[1:]],

@@ -87,6 +87,13 @@ def said(entry: Entry) -> Said:
     return Said(group, sign, tone, about, words, shells)
 
 
+def state(value: Any) -> str:
+    """A recorded state for a person: a share as percent, anything else as it is."""
+    if isinstance(value, Mapping) and set(value) == {"percent"}:
+        return f"{float(value['percent']):g} %"
+    return text(value)
+
+
 def _words(kind: str, data: Mapping[str, Any]) -> str:
     match kind:
         case "leg-started":
@@ -103,11 +110,11 @@ def _words(kind: str, data: Mapping[str, Any]) -> str:
         case "phase-left":
             return f"ends after {span(float(data['seconds']))}"
         case "intent":
-            return f"{text(data['before'])} → {text(data['after'])}; seen {text(data['seen'])}"
+            return f"{state(data['before'])} → {state(data['after'])}; seen {state(data['seen'])}"
         case "converged":
-            return f"{text(data['seen'])} after {span(float(data.get('seconds', 0.0)))}{_pause(data)}"
+            return f"{state(data['seen'])} after {span(float(data.get('seconds', 0.0)))}{_pause(data)}"
         case "skipped":
-            return f"already {text(data['seen'])}"
+            return f"already {state(data['seen'])}"
         case "waiting":
             return f"{data['verdict']}: {data['seen']}"
         case "hold-begun":
@@ -128,11 +135,11 @@ def _words(kind: str, data: Mapping[str, Any]) -> str:
         case "override":
             return f"{data['what']}; {data['reason']} ({data.get('who') or 'nobody'})"
         case "unexpected":
-            return f"seen {text(data['seen'])}, wanted {data['wanted']}"
+            return f"seen {state(data['seen'])}, wanted {data['wanted']}"
         case "checkpoint":
             return f"{data['seen']} → {data['decision']}"
     if "seen" in data:
-        return text(data["seen"])
+        return state(data["seen"])
     return str(data["error"]) if "error" in data else _rest(data)
 
 

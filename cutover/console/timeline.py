@@ -160,7 +160,9 @@ def _row(
     state = _state(item.name, position, ended, here, running=running, back=back)
     seen = str(newest.data.get("seen", "")) if newest is not None and isinstance(item, Gate) else ""
     if isinstance(item, Gate):
-        return Row(item.name, True, state, "must pass", seen, since=_since(about), hold=item.hold)
+        return Row(
+            item.name, True, state, item.check.why().split("\n", 1)[0], seen, since=_since(about), hold=item.hold
+        )
     measured = took.get(item.name, took.get(item.name.removesuffix(UNDO)))
     seconds = ended.data.get("seconds") if ended is not None and state in (DONE, UNDONE) else None
     return Row(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from shlex import join
+from shlex import quote
 
 from cutover.asks import WALKS
 from cutover.console.sessions import Role
@@ -59,9 +59,8 @@ def buttons(plan: Plan, view: RunView | None, holder: Lease | None, *, protected
     env = plan.environment
     found = []
     for verb in (BEGIN, HOLD, RESUME, PREVIOUS, ROLLBACK):
-        command = join(
-            command_of(verb, env, holder, {"reason": REASON, "approve": "START_DIGEST" if protected else ""})
-        )
+        words = {"reason": REASON, "approve": "START_DIGEST" if protected else ""}
+        command = typed(command_of(verb, env, holder, words))
         found.append(
             Button(
                 verb, LABELS[verb], _says(verb, holder), command, _why_not(verb, plan, view, holder), NEEDS[verb].value
@@ -89,6 +88,12 @@ def command_of(verb: str, env: str, holder: Lease | None, words: Mapping[str, st
             said = [f"--gate={words['gate']}", f"--role={words['role']}", f"--comment={reason}"]
             return ["invoke", verb, f"--env={env}", *said]
     raise KeyError(verb)
+
+
+def typed(command: Sequence[str]) -> str:
+    """The command line as a person types it."""
+    parts = [word.split("=", 1) for word in command]
+    return " ".join(quote(one[0]) if len(one) == 1 else f"{one[0]} {quote(one[1])}" for one in parts)
 
 
 def _heeds(holder: Lease | None) -> bool:
