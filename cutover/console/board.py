@@ -76,7 +76,7 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "protected": app.environment.protected,
         "trouble": known.trouble,
         "holder": known.holder,
-        "buttons": buttons(app.plan, view, known.holder, protected=app.environment.protected),
+        "buttons": buttons(app.plan, view, known.holder, known.wishes, protected=app.environment.protected),
         "run": None,
         "zones": ZONES,
         "now": now,
@@ -187,8 +187,10 @@ def _shares(plan: Plan, view: RunView, seen: Answer[Mapping[str, str]]) -> Itera
             asked.setdefault(step.resource, str(step.before))
             if step.name in view.position.done:
                 asked[step.resource] = str(step.after)
+    newest = max((at for name, at in view.position.converged_at.items() if name.startswith("traffic-")), default=0.0)
+    fresh = seen.value if seen.value is not None and (seen.at or 0.0) > newest else {}
     for resource, share in asked.items():
-        yield resource, share, (seen.value or {}).get(resource, seen.trouble or "not looked at yet")
+        yield resource, share, fresh.get(resource, seen.trouble)
 
 
 def _sides(answer: Answer[list[Curve]]) -> Iterator[SideFigure]:

@@ -52,7 +52,7 @@ class Looked:
         self._wanted = Wanted()
         self._rules: tuple[Rule, ...] = triggers(app.means)
         self._watched = {rule.name for rule in self._rules}
-        self.step: Beside[str] = Beside("step", self._step, STEP, changed)
+        self.step: Beside[tuple[str, str]] = Beside("step", self._step, STEP, changed)
         self.lag: Beside[list[Behind]] = Beside("lag", self._lag, LAG, changed)
         self.shares: Beside[Mapping[str, str]] = Beside("shares", self._shares, SHARES, changed)
         self.cost: Beside[RollbackCost | None] = Beside("cost", self._cost, COST, changed)
@@ -79,9 +79,9 @@ class Looked:
             one.close()
         self._app.close()
 
-    def _step(self) -> str:
+    def _step(self) -> tuple[str, str]:
         item = self._wanted.item
-        return text(observed(item)) if isinstance(item, Step) else ""
+        return (item.name, text(observed(item))) if isinstance(item, Step) else ("", "")
 
     def _lag(self) -> list[Behind]:
         return [behind(pair.blue, pair.green) for pair in self._app.means.pairs]

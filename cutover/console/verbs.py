@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from shlex import quote
 
 from cutover.asks import WALKS
+from cutover.console.known import Wish
 from cutover.console.sessions import Role
+from cutover.core.guarding import last_asked
 from cutover.core.lease import Lease
+from cutover.core.leg import BACK
 from cutover.core.plan import Plan
 from cutover.run_views import FINISHED, RunView, zone
 
@@ -54,7 +57,9 @@ class Button:
     role: str = ""
 
 
-def buttons(plan: Plan, view: RunView | None, holder: Lease | None, *, protected: bool) -> list[Button]:
+def buttons(
+    plan: Plan, view: RunView | None, holder: Lease | None, wishes: Sequence[Wish] = (), *, protected: bool
+) -> list[Button]:
     """The buttons for the run as it is now, always all of them."""
     env = plan.environment
     found = []
@@ -63,7 +68,12 @@ def buttons(plan: Plan, view: RunView | None, holder: Lease | None, *, protected
         command = typed(command_of(verb, env, holder, words))
         found.append(
             Button(
-                verb, LABELS[verb], _says(verb, holder), command, _why_not(verb, plan, view, holder), NEEDS[verb].value
+                verb,
+                LABELS[verb],
+                _says(verb, holder),
+                command,
+                _why_not(verb, plan, view, holder, wishes),
+                NEEDS[verb].value,
             )
         )
     return found
@@ -115,7 +125,7 @@ def _says(verb: str, holder: Lease | None) -> str:
     }[verb]
 
 
-def _why_not(verb: str, plan: Plan, view: RunView | None, holder: Lease | None) -> str:
+def _why_not(verb: str, plan: Plan, view: RunView | None, holder: Lease | None, wishes: Sequence[Wish]) -> str:
     active = view if view is not None and view.state in ("open", "green") else None
     if verb == BEGIN:
         if holder is not None:
@@ -127,16 +137,24 @@ def _why_not(verb: str, plan: Plan, view: RunView | None, holder: Lease | None) 
         return "the cutover is done"
     if verb == HOLD and holder is None:
         return "nobody walks the run"
+    if verb == HOLD and _goes_back(active):
+        return "a way back is not held"
+    if verb == RESUME and holder is not None and not active.position.standing and last_asked(wishes)[0] != "hold":
+        return "it goes on: nothing holds it"
     if verb in (PREVIOUS, ROLLBACK):
         return _why_no_way_back(verb, plan, active, holder)
     return ""
 
 
+def _goes_back(view: RunView) -> bool:
+    leg = view.position.leg
+    return leg is not None and leg.direction == BACK and leg.outcome is None
+
+
 def _why_no_way_back(verb: str, plan: Plan, view: RunView, holder: Lease | None) -> str:
     if zone(plan, view.position) == FINISHED:
         return "the way back was removed"
-    leg = view.position.leg
-    if leg is not None and leg.direction == "back" and leg.outcome is None:
+    if _goes_back(view):
         return "it is on its way back already"
     if holder is not None and not _heeds(holder):
         return f"{holder.who} is at it for {holder.operation}, which goes back for nobody"

@@ -37,6 +37,10 @@ function ask(button) {
 async function act(event) {
   event.preventDefault();
   if (asked === null || asked.done || go.disabled) return;
+  if (place("environment").value.trim() !== document.body.dataset.environment) {
+    tell("The name that was typed is not this environment's; nothing was done.", "bad");
+    return;
+  }
   go.disabled = true;
   tell("being done …", "");
   const words = { environment: place("environment").value, reason: place("reason").value, once: asked.once };
