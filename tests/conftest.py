@@ -12,6 +12,7 @@ import aws_preloaded
 import pytest
 import server_logs
 
+pytest_plugins = ["browsing"]  # the fixtures of tests that look at pages
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.
 GROUPS = (
     "whole",
@@ -27,9 +28,10 @@ GROUPS = (
     "executed",
     "world",
     "metrics",
+    "browser",
 )
 # Real servers, and commands as processes of their own: `invoke test --quick` does without.
-SLOW = {"whole", "faults", "postgres", "world", "aws", "state", "bench", "metrics", "cli", "executed"}
+SLOW = {"whole", "faults", "postgres", "world", "aws", "state", "bench", "metrics", "cli", "executed", "browser"}
 APART = {
     "test_executed.py": "executed",
     "test_fifteen.py": "fifteen",
@@ -52,6 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.parent.name
         group = APART.get(item.path.name, folder)
+        if group not in GROUPS and "chromium" in getattr(item, "fixturenames", ()):
+            group = "browser"  # one after the other: two browsers at once would take both cores
         order[item] = GROUPS.index(group) if group in GROUPS else len(GROUPS)
         if group in GROUPS:
             item.add_marker(pytest.mark.xdist_group(group))

@@ -25,6 +25,8 @@ DEBIAN = {
     "sqlite3": "sqlite3",
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
+    "npm": "npm",  # fetches the two scripts that tests of pages hold them against
 }  # real components that have no wheel
 # An older PostgreSQL, with ICU and extensions, which the wheel's builds lack; without it tests say that they skip.
 DEBIAN_12 = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}

@@ -14,7 +14,6 @@ from cutover.console.sessions import Person
 from cutover.console.shown import Acts
 from cutover.core.errors import CutoverError
 
-REMEMBERED = 1000  # outcomes; who asks again after that many others gets no old one
 LONGEST = 2000  # characters of one field
 
 
@@ -38,6 +37,8 @@ class Deeds:
     environment: str
     heard: Callable[[str], None]
     """Told what nobody foresaw, in one line."""
+    remembered: int = 1000
+    """Outcomes; who asks again after that many others gets no old one."""
     _ending: bool = field(default=False, init=False)
     _begun: dict[str, tuple[tuple[Any, ...], asyncio.Task[Outcome]]] = field(default_factory=dict, init=False)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict, init=False)
@@ -83,7 +84,7 @@ class Deeds:
 
     def _forget(self) -> None:
         """The oldest outcomes; never what is still going on."""
-        over = len(self._begun) - REMEMBERED
+        over = len(self._begun) - self.remembered
         ended = [once for once, (_, task) in self._begun.items() if task.done()]
         for once in ended[: max(0, over)]:
             del self._begun[once]

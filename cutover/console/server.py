@@ -38,6 +38,7 @@ class Console:
     patience: Patience = field(default_factory=Patience)
     beat: float = BEAT
     port: int = field(default=0, init=False)
+    streams: Streams = field(init=False, repr=False)
     _socket: socket.socket = field(init=False, repr=False)
     _server: Server = field(init=False, repr=False)
     _changes: Changes = field(default_factory=Changes, init=False, repr=False)
@@ -77,7 +78,7 @@ class Console:
         await self._deeds.ended()
 
     def _app(self, hosts: Hosts) -> Starlette:
-        streams = Streams(self.shown, self.sessions, self._changes, self.beat)
+        self.streams = Streams(self.shown, self.sessions, self._changes, self.beat)
         pages = Pages(self.shown, self.acts, self.sessions, self._changes, self._deeds, hosts.cookie)
         app = Starlette(
             routes=[
@@ -85,7 +86,7 @@ class Console:
                 Route("/session", pages.whose, methods=["GET"]),
                 Route("/session", pages.log_in, methods=["POST"]),
                 Route("/session/end", pages.log_out, methods=["POST"]),
-                Route("/events", streams.answer),
+                Route("/events", self.streams.answer),
                 Route("/lines", pages.lines),
                 Route("/curves", pages.curves),
                 Route("/do/{verb}", pages.do, methods=["POST"]),

@@ -1,6 +1,8 @@
 """What a console shows and does in these tests, and a console that answers on a free port."""
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,12 +78,13 @@ class Buttons:
     done: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
-    at_once: int = 0
-    most_at_once: int = 0
+    of: Counter[str] = field(default_factory=Counter)
+    """How many of a verb go on now."""
+    most: Counter[str] = field(default_factory=Counter)
 
     def do(self, verb: str, who: str, words: Mapping[str, str]) -> str:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.of[verb] += 1
+        self.most[verb] = max(self.most[verb], self.of[verb])
         self.begun.set()
         try:
             if verb == "hold":
@@ -93,7 +96,7 @@ class Buttons:
                 raise KeyError("a secret")
             return f"{verb} was asked for"
         finally:
-            self.at_once -= 1
+            self.of[verb] -= 1
 
 
 @dataclass
@@ -104,10 +107,22 @@ class Desk:
     shown: Journal
     buttons: Buttons
     heard: list[str]
+    browsers: list[requests.Session] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.console.port}"
+
+    def streams(self) -> int:
+        """How many event streams the server holds open."""
+        return self.console.streams.open
+
+    def wait_for(self, so: Callable[[], bool]) -> None:
+        """Waits until it is so, for as long as a test may take."""
+        end = time.monotonic() + 30
+        while not so():
+            assert time.monotonic() < end, "it did not come to be so"
+            time.sleep(0.01)
 
     def token(self, person: Person = OPERATOR) -> str:
         return self.console.link(person).partition("#")[2]
@@ -120,12 +135,13 @@ class Desk:
         """Logged in; its headers are those of the page."""
         browser = requests.Session()
         browser.trust_env = False
+        self.browsers.append(browser)
         answer = browser.post(
             f"{self.address}/session", json={"token": self.token(person)}, headers=self.own(), timeout=10
         )
         assert answer.status_code == 204, answer.text
         page = browser.get(self.address, timeout=10).text
-        browser.headers |= {**self.own(), "X-Cutover-Token": page.partition('data-token="')[2].partition('"')[0]}
+        browser.headers.update({**self.own(), "X-Cutover-Token": page.partition('data-token="')[2].partition('"')[0]})
         return browser
 
     def ask(self, browser: requests.Session, verb: str, **words: str) -> requests.Response:
@@ -149,12 +165,15 @@ def answering(
         shown, buttons, sessions or Sessions(), heard=heard.append, begun=ready.set, patience=patience or Patience(), beat=beat, **more
     )  # fmt: skip
     console.open()
+    desk = Desk(console, shown, buttons, heard)
     server = threading.Thread(target=console.serve, name="console")
     server.start()
     try:
         assert ready.wait(20), "the console does not answer"
-        yield Desk(console, shown, buttons, heard)
+        yield desk
     finally:
+        for browser in desk.browsers:
+            browser.close()
         buttons.gate.set()
         console.end()
         server.join(20)
