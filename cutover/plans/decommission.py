@@ -35,7 +35,15 @@ def decommission(means: Means) -> Plan:
         phases=tuple(phase for phase in phases if phase.items),
         rebinds=True,  # who may stay, or what is deleted, is often corrected between two confirmations
         configuration=means.environment.model_dump(
-            mode="json", exclude={"world": True, "description": True, "state": True, "notify": True, "aws": {"rates"}}
+            mode="json",
+            exclude={
+                "world": True,
+                "description": True,
+                "rehearsed_on": True,
+                "state": True,
+                "notify": True,
+                "aws": {"rates"},
+            },
         ),
     )
 
