@@ -37,8 +37,8 @@ def cutover(
     json: bool = False,
 ) -> None:
     """Go from blue to green; goes on with an open run. Example: invoke cutover --env local --yes"""
-    from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirm, is_dry, named, opened
+    from cutover.cli.plan_shown import show_plan
 
     if is_dry(c, dry_run):
         show_plan(opened(named(env), read_only=True), as_json=json, dry_run=True)
@@ -90,8 +90,8 @@ def rollback(
     json: bool = False,
 ) -> None:
     """Go back to blue, losing no write. Example: invoke rollback --env local --yes --reason "checkout is slow" """
-    from cutover.cli.looking import show_way_back
     from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+    from cutover.cli.plan_shown import show_way_back
     from cutover.core.errors import Refused
 
     env = with_active_run(env)
@@ -209,8 +209,8 @@ def resume(c: Context, env: str = "", reason: str = "", detach: bool = False, js
 @ended
 def finish(c: Context, env: str = "", early: str = "", yes: bool = False, json: bool = False) -> None:
     """Remove the way back, for good. Example: invoke finish --env local"""
-    from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+    from cutover.cli.plan_shown import show_plan
 
     env = with_active_run(env)
     if is_dry(c, False):
