@@ -1,6 +1,6 @@
 // Times that go on by themselves: how long something has lasted, how long it still may, and how much of a soak is over.
 
-const ahead = Number(document.body.dataset.now) * 1000 - Date.now(); // the server's clock, seen from ours
+const ahead = (Number(document.body.dataset.now) || Date.now() / 1000) * 1000 - Date.now(); // the server's clock, seen from ours
 const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 
 export function now() {
