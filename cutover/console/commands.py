@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover.console.sessions import Role
-from cutover.console.verbs import BEGIN, LABELS, NEEDS, command_of, typed
+from cutover.console.verbs import APPROVE, BEGIN, HOLD, LABELS, NEEDS, REJECT, command_of, typed
 from cutover.core.errors import CutoverError, Refused
 from cutover.core.lease import Lease
 
-SOON = 5.0  # seconds within which a command that only leaves a word, or is refused, has ended
+WORD = 30.0  # seconds within which a command that only leaves a word has ended
+SOON = 5.0  # seconds within which one that is refused has; what goes on longer is at work
 LONGEST = 1000  # characters of a reason
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+WORDS_ONLY = (HOLD, APPROVE, REJECT)
 SPOKEN = ("gate", "role", "approve")
 WAITS = 8
 CONSOLE = "(console)"
@@ -43,12 +45,13 @@ class Commands:
 
     def do(self, verb: str, who: str, words: Mapping[str, str]) -> str:
         """Returns in a sentence what came of it; raises CutoverError where it was refused or has failed."""
-        command = command_of(verb, self.environment, self.holder(), _checked(words))
+        holder = self.holder()
+        command = command_of(verb, self.environment, holder, _checked(words))
         self._reap()
         log = self.logs / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{verb}-{os.urandom(2).hex()}.log"
         child = self._started(command, who, log)
         try:
-            code = child.wait(timeout=SOON)
+            code = child.wait(timeout=WORD if holder is not None or verb in WORDS_ONLY else SOON)
         except subprocess.TimeoutExpired:
             self.children.append(child)
             return f"{LABELS[verb]}: process {child.pid} is at it for {who}; what it says is in {log}"
@@ -87,6 +90,8 @@ def _checked(words: Mapping[str, str]) -> dict[str, str]:
         raise Refused(f"{', '.join(odd)}: not the name of anything here")
     # A line of the record is one line.
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())
+    # Invoke takes a word that begins with a dash for a flag, even behind `--reason=`.
+    clean = f" {clean}" if clean.startswith("-") else clean
     return {"reason": clean, **{name: words.get(name, "") for name in SPOKEN}}
 
 
