@@ -54,7 +54,7 @@ class JournalLines:
             fresh = entries[len(self._lines) :] if len(entries) >= len(self._lines) else entries
             kept = self._lines if len(entries) >= len(self._lines) else ()
             self._lines = (*kept, *(_line(entry) for entry in fresh))
-            seen = f"{len(entries)} entries" if entries else "no run yet"
+            seen = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}" if entries else "no run yet"
         html = str(escape(seen))
         if html != self._state[1]:
             self._state = (self._state[0] + 1, html)

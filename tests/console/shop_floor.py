@@ -157,14 +157,15 @@ def answering(
     patience: Patience | None = None,
     sessions: Sessions | None = None,
     beat: float = 15.0,
-    **more: Any,
+    proxied: Sequence[str] = (),
+    port: int = 0,
 ) -> Iterator[Desk]:
-    """A console on a free port, ended and waited for at the end."""
+    """A console on this port, or a free one, ended and waited for at the end."""
     shown, buttons, heard, ready = Journal(lines), Buttons(), list[str](), threading.Event()
     console = Console(
-        shown, buttons, sessions or Sessions(), heard=heard.append, begun=ready.set, patience=patience or Patience(), beat=beat, **more
-    )  # fmt: skip
-    console.open()
+        shown, buttons, sessions or Sessions(), proxied, heard.append, ready.set, patience or Patience(), beat
+    )
+    console.open(port)
     desk = Desk(console, shown, buttons, heard)
     server = threading.Thread(target=console.serve, name="console")
     server.start()
