@@ -9,6 +9,7 @@ from cutover.app import App
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry, State
 from cutover.core.lease import Lease
+from cutover.core.watch import reason
 from cutover.run_views import RunView, view_of
 
 REOPENED = 30.0  # seconds after which the store is opened anew: a local world's file may be another one by then
@@ -43,6 +44,8 @@ class Known:
         except CutoverError as error:
             self.trouble = error.message
             self.close()
+        except Exception as error:  # noqa: BLE001 - entries of a version that writes other ones: the rest is shown all the same
+            self.trouble = f"what was written is not understood: {reason(error)}"
         return before != (self._last, self.wishes, self.holder, self.trouble)
 
     def history(self) -> Sequence[Entry]:

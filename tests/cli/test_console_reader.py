@@ -152,3 +152,12 @@ def test_nothing_is_asked_of_the_world_while_no_page_is_open(
         monkeypatch.setattr(reading, "LOOKED_AT", 60.0)
         reader.page()
         comes(reader, lambda: "10 %" in html(reader, "sides"))
+
+
+def test_entries_of_another_version_are_shown_though_nobody_understands_them(waiting: WaitingRun) -> None:
+    waiting.begin()
+    with read(waiting) as reader:
+        known = reader.newest()
+        write(waiting, ("leg-started", {"whither": "sideways"}))
+        comes(reader, lambda: reader.newest() == known + 1 and "not understood" in html(reader, "head"))
+        assert "sideways" in reader.lines(most=1)[0].html and RUN in html(reader, "head")
