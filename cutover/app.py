@@ -67,6 +67,8 @@ class App:
     """Resources whose deletion an operator has confirmed by name."""
     looks: Looks | None = None
     """What is measured, while somebody looks."""
+    remembered: Callable[[], Sequence[Entry]] | None = None
+    """The entries of the last run, from whoever reads the journal on and on anyway."""
     opened: list[State] = field(default_factory=list)
     """Opened, and read, before it is needed: whoever asks for the state next gets it."""
 
@@ -90,6 +92,8 @@ class App:
 
     def history(self) -> Sequence[Entry]:
         """The entries of the last run; none when there was none."""
+        if self.remembered is not None:
+            return self.remembered()
         state = self.recorded()
         if state is None:
             return ()

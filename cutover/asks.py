@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from cutover.app import App
 from cutover.core.errors import Refused
 from cutover.core.gate import Gate
 from cutover.core.journal import State
 from cutover.core.lease import Lease
+from cutover.core.plan import Plan
 from cutover.core.who import who
 from cutover.plans.approval import Approved
 from cutover.run_views import RunView, active
@@ -20,9 +22,10 @@ WALKS = ("cutover", "resume", "watch")  # operations that heed such a word at th
 
 @dataclass(frozen=True)
 class Asks:
-    """Leaves words for whoever walks the run, on this machine or another."""
+    """Leaves words for whoever walks the run, on this machine or another; `by` is who says them."""
 
     app: App
+    by: str = field(default_factory=who)
 
     def hold(self, reason: str) -> str:
         """Asks the run to stop at its next boundary; returns the run's id."""
@@ -36,15 +39,22 @@ class Asks:
             self._leave(state, view, "resume", reason=reason)
             return _walker(state)
 
-    def go_back(self, reason: str) -> Lease | None:
-        """Asks whoever walks the run to go back; returns who that is, and leaves no word when it is nobody."""
+    def go_back(self, reason: str, *, previous_phase: bool = False) -> Lease | None:
+        """Asks whoever walks the run to go back, all the way or to the end of the phase before the present one.
+
+        Returns who that is, and leaves no word when it is nobody.
+        """
         with self._run("go back with") as (state, view):
             holder = _walker(state)
             if holder is not None and holder.operation not in WALKS:
                 raise Refused(
                     f"{holder.who} on {holder.host} is at it for {holder.operation}, which goes back for nobody"
                 )
-            if holder is not None:
+            if holder is not None and previous_phase:
+                phase_before(self.app.plan, view)
+                leg = view.position.leg
+                self._leave(state, view, "previous-phase", reason=reason, leg=leg.seq if leg is not None else None)
+            elif holder is not None:
                 self._leave(state, view, "rollback", reason=reason)
             return holder
 
@@ -86,8 +96,8 @@ class Asks:
         asked = view.position.asked[check.gate]
         for kind, word in state.wishes(view.run):
             mine = kind == "approve" and word.get("gate") == check.gate and float(word["at"]) >= asked
-            if mine and word["who"] == who() and word["role"] != role:
-                raise Refused(f"{who()} has signed for {word['role']} already; {role} is to be another person")
+            if mine and word["who"] == self.by and word["role"] != role:
+                raise Refused(f"{self.by} has signed for {word['role']} already; {role} is to be another person")
 
     @contextmanager
     def _run(self, doing: str) -> Iterator[tuple[State, RunView]]:
@@ -100,8 +110,18 @@ class Asks:
         finally:
             state.close()
 
-    def _leave(self, state: State, view: RunView, kind: str, **word: str) -> None:
-        state.wish(view.run, kind, {"who": who(), "at": time.time(), **word})
+    def _leave(self, state: State, view: RunView, kind: str, **word: Any) -> None:
+        state.wish(view.run, kind, {"who": self.by, "at": time.time(), **word})
+
+
+def phase_before(plan: Plan, view: RunView) -> str:
+    """The phase to whose end a run would go back that leaves the present one; raises Refused where there is none."""
+    present = plan.present(view.position)
+    before = plan.before(present.name) if present is not None else None
+    if before is None:
+        where = f"is in {present.name}, its first phase" if present is not None else "has done nothing yet"
+        raise Refused(f"run {view.run} {where}: there is none to go back to")
+    return before.name
 
 
 def _walker(state: State) -> Lease | None:

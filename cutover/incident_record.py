@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, TypeVar
 
 from cutover.aws.log_tail import LogTail
@@ -12,11 +11,9 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry, Leg
 from cutover.core.redaction import Redaction
-from cutover.core.series import Reading, Span
 from cutover.core.watch import reason
+from cutover.curves import Curve, curves
 from cutover.environment import FileOfLog, GroupOfLogs, JsonLinesSource
-from cutover.figures import Figures
-from cutover.metrics.kept import Kept
 from cutover.metrics.log_excerpt import Unread, excerpt
 from cutover.metrics.units import shown
 from cutover.plans.means import Means
@@ -28,7 +25,6 @@ T = TypeVar("T")
 SCHEMA = "cutover.incident/1"
 WITHIN = 15.0  # seconds that all of it may take together: whoever went back waits for it
 GRACE = 4.0  # seconds after that in which what is late may still say why
-MOST = 720  # samples of one figure; where there would be more they are farther apart
 LONGEST = 500  # characters of a line of a log
 AFTER = 30.0  # seconds after the verdict up to which logs are read
 FAILING = ("failed", "guard-failed", "standing", "command-failed", "unexpected", "overrun")
@@ -126,18 +122,7 @@ class _Work:
     deadline: Deadline = field(repr=False)
 
     def figures(self) -> list[dict[str, Any]]:
-        figures = Figures(self.means, writes=False)
-        found: dict[tuple[str, str], Reading] = {}
-        wanted: dict[tuple[str, str], Span] = {}
-        for asked in figures.asked:
-            one = figures.one(*asked)
-            span = Span(self.since, self.until, max(one.step, (self.until - self.since) / MOST))
-            if isinstance(one.source, Kept) and (kept := one.source.remembered(one.query, span)).samples:
-                found[asked] = kept  # a source without a memory knows only what is so by now
-            else:
-                wanted[asked] = span
-        found |= figures.read_all(wanted, self.deadline)
-        return [_figure(name, side, figures.one(name, side).unit, found[name, side]) for name, side in figures.asked]
+        return [_figure(one) for one in curves(self.means, self.since, self.until, self.deadline)]
 
     def hidden(self) -> Redaction:
         """Raises where a secret of AWS cannot be read: nobody could tell whether a line holds it."""
@@ -185,19 +170,19 @@ class _Work:
         return read
 
 
-def _figure(name: str, side: str, unit: str, reading: Reading) -> dict[str, Any]:
-    values = [one.value for one in reading.samples if isfinite(one.value)]
+def _figure(curve: Curve) -> dict[str, Any]:
+    values = curve.values
     return {
-        "figure": name,
-        "side": side,
-        "unit": unit,
+        "figure": curve.figure,
+        "side": curve.side,
+        "unit": curve.unit,
         "min": min(values) if values else None,
         "mean": sum(values) / len(values) if values else None,
         "max": max(values) if values else None,
         "last": values[-1] if values else None,
-        "gap": None if reading.gap is None else reading.gap.value,
-        "seen": reading.seen,
-        "samples": [[one.at, one.value] for one in reading.samples if isfinite(one.value)],
+        "gap": curve.gap,
+        "seen": curve.seen,
+        "samples": [list(one) for one in curve.samples],
     }
 
 

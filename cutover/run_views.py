@@ -1,5 +1,6 @@
 """What an environment's journal says of its runs: which one is open, how far it went, how far back one can go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def runs_of(state: State) -> list[RunView]:
     by_run: dict[str, list[Entry]] = {}
     for entry in state.entries():
         by_run.setdefault(entry.run, []).append(entry)
-    return [_view(run, entries) for run, entries in by_run.items()]
+    return [view_of(run, entries) for run, entries in by_run.items()]
 
 
 def active(state: State) -> RunView | None:
@@ -55,7 +56,8 @@ def active(state: State) -> RunView | None:
     return views[-1] if views and views[-1].state in ("open", "green") else None
 
 
-def _view(run: str, entries: list[Entry]) -> RunView:
+def view_of(run: str, entries: Sequence[Entry]) -> RunView:
+    """One run by all of its entries, oldest first."""
     position = position_of(run, entries)
     legs = position.legs
     ended = {leg.plan for leg in legs if leg.outcome == "done"} - {"cutover"}

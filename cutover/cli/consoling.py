@@ -26,8 +26,9 @@ from cutover.cli.looking import ENV
 def console(c: Context, env: str = "", port: int = 0, read_only: bool = False, invite: list[str] | None = None) -> None:
     """Serve a page on 127.0.0.1 that shows the run, until Ctrl-C; Enter prints new links. Example: invoke console --env prod --invite anna"""
     from cutover.cli.opening import is_dry, named, opened
-    from cutover.console.journal_lines import JournalLines, Nothing
+    from cutover.console.commands import Commands
     from cutover.console.people import person
+    from cutover.console.reader import Reader
     from cutover.console.server import Console
     from cutover.core.errors import ConfigurationRefused
     from cutover.core.who import who
@@ -38,12 +39,13 @@ def console(c: Context, env: str = "", port: int = 0, read_only: bool = False, i
     words, looks = app.environment.console, read_only or is_dry(c, False)
     people = [person(who(), words.people, starts=True, read_only=looks)]
     people += [person(name, words.people, read_only=looks) for name in invite or ()]
-    shown = JournalLines(app.environment.name, app.recorded)
-    served = Console(shown, Nothing(), proxied=words.hosts, heard=say)
-    served.open(port or words.port or 0)
-    served.begun = lambda: _invited(served, people)
-    with shown.watched(), _ended_by_signals(served.end):
-        served.serve()
+    with Reader(app) as shown:
+        acts = Commands(app.environment.name, shown.holder, app.means.state_dir / "console" / app.environment.name)
+        served = Console(shown, acts, proxied=words.hosts, heard=say)
+        served.open(port or words.port or 0)
+        served.begun = lambda: _invited(served, people)
+        with _ended_by_signals(served.end):
+            served.serve()
 
 
 def _invited(served: Any, people: Sequence[Any]) -> None:

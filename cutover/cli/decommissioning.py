@@ -28,9 +28,9 @@ def decommission(
     json: bool = False,
 ) -> None:
     """End blue after its retention: save it, take it out, delete what is confirmed. Example: invoke decommission --env prod"""
-    from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirmed_one_by_one, is_dry, named, opened
     from cutover.cli.opening import confirm as asked
+    from cutover.cli.plan_shown import show_plan
     from cutover.cli.running import carried_out
     from cutover.core.errors import ConfigurationRefused
     from cutover.core.gate import Gate

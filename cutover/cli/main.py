@@ -65,3 +65,7 @@ def main() -> None:
 
 def _program() -> Program:
     return CutoverProgram(name="cutover", binary="cutover", namespace=namespace(), version=version("cutover"))
+
+
+if __name__ == "__main__":
+    main()

@@ -37,8 +37,8 @@ def cutover(
     json: bool = False,
 ) -> None:
     """Go from blue to green; goes on with an open run. Example: invoke cutover --env local --yes"""
-    from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirm, is_dry, named, opened
+    from cutover.cli.plan_shown import show_plan
 
     if is_dry(c, dry_run):
         show_plan(opened(named(env), read_only=True), as_json=json, dry_run=True)
@@ -65,6 +65,7 @@ def cutover(
     help={
         "env": ENV + "; the only one with an active run when left out",
         "to": "go back to the end of this phase only",
+        "previous-phase": "go back to the end of the phase before the present one only",
         "everything": "take back standing work too (replication, copied rows, fence kit): the next cutover copies from scratch",
         "reason": "why; goes into the record",
         "plan-changed": "the plan is not the one that was begun (edited file, other version), and go back by it all the same",
@@ -79,6 +80,7 @@ def rollback(
     c: Context,
     env: str = "",
     to: str = "",
+    previous_phase: bool = False,
     everything: bool = False,
     reason: str = "",
     plan_changed: bool = False,
@@ -88,11 +90,13 @@ def rollback(
     json: bool = False,
 ) -> None:
     """Go back to blue, losing no write. Example: invoke rollback --env local --yes --reason "checkout is slow" """
-    from cutover.cli.looking import show_way_back
     from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+    from cutover.cli.plan_shown import show_way_back
     from cutover.core.errors import Refused
 
     env = with_active_run(env)
+    if previous_phase:
+        to = _named_alone(env, to, everything)
     if is_dry(c, dry_run):
         show_way_back(opened(env, read_only=True), to=to or None, everything=everything, as_json=json)
         return
@@ -104,7 +108,7 @@ def rollback(
         raise Refused("a rollback wants its reason for the record", next_command="invoke rollback --reason '…'")
     app = opened(env)
     if ask:
-        _asked_to_go_back(app, reason)
+        _asked_to_go_back(app, reason, to, previous_phase=previous_phase)
         return
     if not app.environment.protected:
         confirm(app, "rollback", yes=yes, approve="")
@@ -125,13 +129,37 @@ def rollback(
         )
 
 
-def _asked_to_go_back(app: Any, reason: str) -> None:
+def _named_alone(env: str, to: str, everything: bool) -> str:
+    """The phase that `--previous-phase` means now."""
+    from cutover.asks import phase_before
+    from cutover.cli.opening import opened
+    from cutover.core.errors import ConfigurationRefused, Refused
+    from cutover.run_views import active
+
+    if to or everything:
+        raise ConfigurationRefused(["--previous-phase says how far back: give neither --to nor --everything with it"])
+    app = opened(env)
+    state = app.recorded()
+    view = None
+    if state is not None:
+        try:
+            view = active(state)
+        finally:
+            state.close()
+    if view is None:
+        raise Refused("nothing to take back: no run is open and none stands")
+    return phase_before(app.plan, view)
+
+
+def _asked_to_go_back(app: Any, reason: str, to: str, *, previous_phase: bool) -> None:
     from cutover.asks import Asks
     from cutover.cli.asking import told
-    from cutover.core.errors import Refused
+    from cutover.core.errors import ConfigurationRefused, Refused
 
+    if to and not previous_phase:
+        raise ConfigurationRefused(["--ask goes all the way back, or with --previous-phase one phase: leave --to out"])
     name = app.environment.name
-    holder = Asks(app).go_back(reason)
+    holder = Asks(app).go_back(reason, previous_phase=previous_phase)
     if holder is None:
         raise Refused(
             "nobody walks the run who could be asked", next_command=f"invoke rollback --env {name} --reason '…'"
@@ -181,8 +209,8 @@ def resume(c: Context, env: str = "", reason: str = "", detach: bool = False, js
 @ended
 def finish(c: Context, env: str = "", early: str = "", yes: bool = False, json: bool = False) -> None:
     """Remove the way back, for good. Example: invoke finish --env local"""
-    from cutover.cli.looking import show_plan
     from cutover.cli.opening import conducted, confirm, is_dry, opened, with_active_run
+    from cutover.cli.plan_shown import show_plan
 
     env = with_active_run(env)
     if is_dry(c, False):

@@ -160,22 +160,27 @@ class Guarding(ABC):
         self._fail(still.guard, finding, Policy(still.then))
 
     def heed_wishes(self) -> None:
-        """Does what another terminal asked for: raises Waiting for a hold, GuardTripped for a rollback."""
+        """Does what another terminal asked for: raises Waiting for a hold, GuardTripped for a way back."""
         kind, why = self.asked_of_us()
         if kind == "hold" and not self.stays:
             raise Waiting(f"held by {why}")
         if kind == "rollback":
             raise GuardTripped(f"asked for by {why}", Policy.ROLLBACK, asked=True)
+        if kind == "previous-phase":
+            raise GuardTripped(f"asked for by {why}", Policy.PREVIOUS_PHASE, asked=True)
 
     def asked_of_us(self) -> tuple[str, str]:
-        """The newest word of another terminal, `hold`, `resume`, `rollback` or none, and by whom and why."""
+        """The newest word of another terminal, `hold`, `resume`, `previous-phase`, `rollback` or none, and by whom and why."""
         kind, word = last_asked(self.journal.wishes())
+        leg = self.journal.position().leg
+        if kind == "previous-phase" and (leg is None or word.get("leg") != leg.seq):
+            return "", ""  # it was heeded: the way back was a leg of its own
         return kind, f"{word.get('who', 'somebody')}: {word.get('reason') or 'no reason given'}"
 
 
 def last_asked(wishes: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, Mapping[str, Any]]:
     """The newest of the words that say whether a run goes on; empty where there is none."""
-    asked = [one for one in wishes if one[0] in ("hold", "resume", "rollback")]
+    asked = [one for one in wishes if one[0] in ("hold", "resume", "previous-phase", "rollback")]
     return asked[-1] if asked else ("", {})
 
 

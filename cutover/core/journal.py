@@ -47,6 +47,12 @@ class Store(Protocol):
 class State(Store, LeaseStore, Protocol):
     """Journal and lease of one environment in one place."""
 
+    def newer(self, than: Entry | None) -> Sequence[Entry]:
+        """What was written after that entry (all of it where there is none), oldest first, and also what belongs to no run.
+
+        For who looks again and again. Raises JournalBroken when it does not go on from there.
+        """
+
     def close(self) -> None:
         """Gives back what was opened; the lease stays as it is."""
 

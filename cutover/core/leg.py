@@ -243,6 +243,5 @@ class Legs:
 
     def phase_before(self, name: str) -> str | None:
         """The name of the phase before `name`, None for the first."""
-        names = [phase.name for phase in self.plan.phases]
-        at = names.index(name)
-        return names[at - 1] if at else None
+        before = self.plan.before(name)
+        return before.name if before is not None else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from cutover.core.errors import CutoverError, PointOfNoReturn
 from cutover.core.gate import Check, Gate, Guard, Policy
+from cutover.core.journal import Position
 from cutover.core.plain import digest, text
 from cutover.core.step import Step
 
@@ -76,6 +77,18 @@ class Plan:
             if phase.name == name:
                 return phase
         raise PlanError(f"no phase {name!r}; the phases are {', '.join(p.name for p in self.phases)}")
+
+    def before(self, name: str) -> Phase | None:
+        """The phase before that one, None for the first; raises PlanError."""
+        at = self.phases.index(self.phase(name))
+        return self.phases[at - 1] if at else None
+
+    def present(self, position: Position) -> Phase | None:
+        """The phase that a run is in, or in which it last did something; None before the first."""
+        if position.phase is not None:
+            return self.phase(position.phase)
+        taken = set(position.taken)
+        return next((phase for phase in reversed(self.phases) if taken & {item.name for item in phase.items}), None)
 
     def awaited_after(self, name: str) -> Phase | None:
         """The phase right after `name` that starts again what this one stops; None where nothing is handed on."""

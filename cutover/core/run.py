@@ -170,7 +170,7 @@ class Run(Back):
         if policy is Policy.ROLLBACK:
             self._turn_back(error, to=None)
             raise RolledBack(error.message) from error
-        if policy is Policy.PREVIOUS_PHASE and (before := self.phase_before(self.phase_name)):
+        if policy is Policy.PREVIOUS_PHASE and (before := self._previous()):
             self._turn_back(error, to=before)
             raise Waiting(f"went back to the end of {before}: {error.message}") from error
         self.end("stopped", error=error.message)
@@ -182,6 +182,11 @@ class Run(Back):
         if isinstance(error, GateFailed) and not self.switched():
             raise Refused(error.message) from error
         raise error
+
+    def _previous(self) -> str | None:
+        """The phase to whose end the run goes back; one that is only watched has entered none in this process."""
+        present = self.phase_name or getattr(self.plan.present(self.journal.position()), "name", "")
+        return self.phase_before(present) if present else None
 
     def _turn_back(self, error: CutoverError, *, to: str | None) -> None:
         try:

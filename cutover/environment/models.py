@@ -190,6 +190,8 @@ class Environment(Section):
     description: Line
     protected: Flag = False
     """Production: the environment's name has to be typed."""
+    rehearsed_on: Name | None = None
+    """The environment on which the same plan is rehearsed: its record tells how long each step took there."""
     world: World | None = None
     state: StatePlace = Ref("literal", "sqlite")
     """Where journal and lease are kept: `sqlite`, a file of this machine, or an S3 prefix or a PostgreSQL database that

@@ -42,6 +42,7 @@ schema_version: 1
 name: NAME_OF_ENVIRONMENT       # the same as the file's name
 description: What is cut over, in one line
 # protected: true               # production: the name has to be typed; needs aws.account
+# rehearsed_on: staging         # where the same plan is rehearsed: how long each step took there is shown in review
 
 aws:
   region: us-east-1

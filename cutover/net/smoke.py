@@ -35,11 +35,13 @@ class SmokeTests(Check):
     key: str | None = None
     """The idempotency key that a write of the tests shall have (SMOKE_KEY), so that its row can be looked up."""
     read_only: bool = False
+    dry: bool = False
+    """Only what reads may be run, because this is a dry-run; what is printed is what the run does."""
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
         # The engine asks the object; tests that only read may run in a dry-run too.
-        object.__setattr__(self, "writes", not self.read_only)
+        object.__setattr__(self, "writes", not (self.read_only or self.dry))
 
     def look(self) -> Finding:
         if not Path(self.folder).exists():
@@ -61,15 +63,15 @@ class SmokeTests(Check):
     def _environment(self) -> dict[str, str]:
         # What an outer pytest told its own process is not meant for this one.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SMOKE_"))}
-        return {**inherited, "SMOKE_URL": self.url(), **self._options()}
+        return {**inherited, "SMOKE_URL": self.url(), **self._options(self.read_only or self.dry)}
 
-    def _options(self) -> Mapping[str, str]:
-        options = {"SMOKE_HOST": self.host, "SMOKE_VERSION": self.version, "SMOKE_READ_ONLY": "1" * self.read_only}
+    def _options(self, read_only: bool) -> Mapping[str, str]:
+        options = {"SMOKE_HOST": self.host, "SMOKE_VERSION": self.version, "SMOKE_READ_ONLY": "1" * read_only}
         options["SMOKE_KEY"] = self.key
         return {name: value for name, value in options.items() if value}
 
     def shell(self) -> str:
-        options = "".join(f" {name}={shlex.quote(value)}" for name, value in self._options().items())
+        options = "".join(f" {name}={shlex.quote(value)}" for name, value in self._options(self.read_only).items())
         picked = f" -k {shlex.quote(self.keyword)}" if self.keyword else ""
         return f'SMOKE_URL="{self.url_shell}"{options} python -m pytest {shlex.quote(self.folder)} -q{picked}'
 

@@ -83,6 +83,7 @@ def bound_to(environment: Environment) -> dict[str, Any]:
         exclude={
             "world": True,
             "description": True,
+            "rehearsed_on": True,
             "state": True,
             "decommission": True,
             "notify": True,

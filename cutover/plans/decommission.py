@@ -39,6 +39,7 @@ def decommission(means: Means) -> Plan:
             exclude={
                 "world": True,
                 "description": True,
+                "rehearsed_on": True,
                 "state": True,
                 "notify": True,
                 "console": True,

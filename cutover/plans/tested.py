@@ -17,5 +17,5 @@ def tested(means: Means, side: str, keyword: str = "") -> SmokeTests | None:
         url_shell=shown,
         keyword=keyword,
         timeout=wanted.timeout,
-        read_only=means.read_only,
+        dry=means.read_only,
     )

@@ -9,9 +9,9 @@ from cutover.core.gate import Policy
 from cutover.core.plain import text
 from cutover.core.step import Step
 from cutover.metrics.rule import Rule
+from cutover.plan_words import Zone
 from cutover.runbook.book import Book
 from cutover.runbook.markdown import Markdown, code, fence, label, prose, spaced
-from cutover.runbook.words import Zone
 
 
 class Code(str):

@@ -9,8 +9,8 @@ from cutover.core.gate import Gate
 from cutover.core.plain import text
 from cutover.core.plan import Item, Phase, Plan
 from cutover.core.step import Command, Step
+from cutover.plan_words import Zone
 from cutover.runbook.markdown import Markdown, anchor
-from cutover.runbook.words import Zone
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cutover import plan_words as words
 from cutover.core.plain import span, text
 from cutover.core.step import Step
-from cutover.runbook import decision, markdown, words
+from cutover.plan_words import Zone
+from cutover.runbook import decision, markdown
 from cutover.runbook.book import Book
 from cutover.runbook.entries import Chapter, Entry, chapters, final_states, first_zone, remaining, takeable
 from cutover.runbook.extract import fenced
 from cutover.runbook.markdown import Markdown
-from cutover.runbook.words import Zone
 
 ROLES = ("decision", "database", "traffic", "application")
 

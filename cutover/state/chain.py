@@ -50,15 +50,21 @@ def follows(entry: Entry, head: Head) -> bool:
     return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, seal)
 
 
-def chained(found: Iterable[Entry], where: str, anchor: Head | None = None) -> list[Entry]:
-    """The entries, oldest first; raises JournalBroken with the place where the chain does not hold, or ends before `anchor`."""
+def going_on(found: Iterable[Entry], than: Entry | None, where: str) -> list[Entry]:
+    """The entries that come after `than`, oldest first; raises JournalBroken with the place where they do not follow."""
     entries: list[Entry] = []
-    head = START
+    head = Head.of(than) if than is not None else START
     for entry in found:
         if not follows(entry, head):
             raise JournalBroken(f"{where}: entry {entry.seq} was changed, or one before it is missing")
         head = Head.of(entry)
         entries.append(entry)
+    return entries
+
+
+def chained(found: Iterable[Entry], where: str, anchor: Head | None = None) -> list[Entry]:
+    """The entries, oldest first; raises JournalBroken with the place where the chain does not hold, or ends before `anchor`."""
+    entries = going_on(found, None, where)
     if anchor is None or anchor.seq == 0:
         return entries
     if len(entries) < anchor.seq:

@@ -18,7 +18,7 @@ from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import GENESIS, Head, JournalBroken, chained, kept, sealed
+from cutover.state.chain import GENESIS, Head, JournalBroken, chained, going_on, kept, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 PATIENCE = 20.0  # seconds for one statement, with every new connection
@@ -134,6 +134,23 @@ class PostgresState:
         except ValueError as error:
             raise JournalBroken(f"{self.where}: {error}") from error
         return [entry for entry in chained(found, self.where, head) if run is None or entry.run == run]
+
+    def newer(self, than: Entry | None) -> Sequence[Entry]:
+        sql = (
+            "SELECT seq, run, at, token, kind, data, prev, hash FROM cutover_state.entries"
+            " WHERE environment = %s AND seq >= %s ORDER BY seq"
+        )
+        try:
+            found = [kept(*row) for row in self._look(sql, [self._environment, than.seq if than is not None else 0])]
+        except ValueError as error:
+            raise JournalBroken(f"{self.where}: {error}") from error
+        if than is None:
+            return going_on(found, None, self.where)
+        if not found or found[0].hash != than.hash:
+            raise JournalBroken(
+                f"{self.where}: entry {than.seq} is missing, or is not the one that was written as the last"
+            )
+        return going_on(found[1:], than, self.where)
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         self._ready()

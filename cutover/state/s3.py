@@ -26,7 +26,7 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import START, Head, JournalBroken, chained, follows, sealed
+from cutover.state.chain import START, Head, JournalBroken, chained, follows, going_on, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 from cutover.state.objects import Objects
 
@@ -137,6 +137,22 @@ class S3State:
             found = list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
         entries = chained(found, self.where, kept[0].head if kept is not None else None)
         return [entry for entry in entries if entry.run and (run is None or entry.run == run)]
+
+    def newer(self, than: Entry | None) -> Sequence[Entry]:
+        if than is None:
+            listed = self._objects.list(JOURNAL)
+            with ThreadPoolExecutor(READERS) as pool:
+                read = list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
+            return going_on(read, None, self.where)
+        last = self._entry(than.seq)
+        if last is None or last.hash != than.hash:
+            raise JournalBroken(
+                f"{self.where}: entry {than.seq} is missing, or is not the one that was written as the last"
+            )
+        found: list[Entry] = []
+        while (entry := self._entry((found[-1] if found else than).seq + 1)) is not None:
+            found.append(entry)
+        return going_on(found, than, self.where)
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         body = canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex}).encode()

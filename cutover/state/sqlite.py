@@ -14,7 +14,7 @@ from cutover.core.clock import Clock, SystemClock
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import START, Head, JournalBroken, chained, kept, sealed
+from cutover.state.chain import START, Head, JournalBroken, going_on, kept, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 BUSY = 10.0  # seconds to wait for another process's transaction
@@ -79,14 +79,25 @@ class SqliteState:
         return entry
 
     def entries(self, run: str | None = None) -> Sequence[Entry]:
+        return [entry for entry in self.newer(None) if run is None or entry.run == run]
+
+    def newer(self, than: Entry | None) -> Sequence[Entry]:
+        after = than.seq if than is not None else 0
+        sql = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries WHERE seq > ? ORDER BY seq"
         try:
-            rows = self._db.execute(
-                "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
-            ).fetchall()
-            read = [kept(*row) for row in rows]
+            read = [kept(*row) for row in self._db.execute(sql, (after,)).fetchall()]
+            if than is not None and not read:
+                self._is_still_last(than)
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalBroken(f"{self.path}: {error}") from error
-        return [entry for entry in chained(read, str(self.path)) if run is None or entry.run == run]
+        return going_on(read, than, str(self.path))
+
+    def _is_still_last(self, entry: Entry) -> None:
+        row = self._db.execute("SELECT hash FROM entries WHERE seq = ?", (entry.seq,)).fetchone()
+        if row is None or row[0] != entry.hash:
+            raise JournalBroken(
+                f"{self.path}: entry {entry.seq} is missing, or is not the one that was written as the last"
+            )
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         with self._transaction():

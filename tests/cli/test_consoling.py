@@ -83,13 +83,18 @@ def test_it_serves_the_journal_and_ends_by_a_signal_though_streams_are_open(
 ) -> None:
     state = SqliteState(shell.home / "prod.sqlite")
     lease: Lease = state.acquire(who="anna@desk", operation="cutover")
-    state.append("run-1", "leg-started", {"reason": "<script>hit()</script>"}, lease)
+    state.append(
+        "run-1",
+        "leg-started",
+        {"direction": "forward", "plan": "cutover", "digest": "0", "reason": "<script>hit()</script>"},
+        lease,
+    )
     with console(shell, "--env", "prod") as served:
         address, token, name, rights = served.link()
         assert (name, rights) == ("anna@desk", "approver, operator")
         with logged_in(address, token) as browser:
             page = browser.get(address, timeout=20).text
-            assert "&lt;script&gt;hit()" in page and "<script>hit()" not in page and "1 entry" in page
+            assert "&lt;script&gt;hit()" in page and "<script>hit()" not in page and "run-1" in page
             with browser.get(f"{address}/events?after=0", stream=True, timeout=20) as stream:
                 found = stream.iter_lines()
                 assert any(b"leg-started" in line for line in found)
@@ -105,7 +110,7 @@ def test_without_a_run_nothing_is_made(shell: Shell) -> None:
     with console(shell, "--env", "prod") as served:
         address, token, *_ = served.link()
         with logged_in(address, token) as browser:
-            assert "no run yet" in browser.get(address, timeout=20).text
+            assert "no run" in browser.get(address, timeout=20).text
         served.ended(signal.SIGINT)
     assert not shell.home.exists() or not list(shell.home.iterdir())
 

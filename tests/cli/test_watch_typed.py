@@ -129,3 +129,21 @@ def test_status_shows_the_last_checkpoint_with_its_decision_and_when_the_next_is
     assert "checkpoint 1 h after the switch: p95 off (warning → hold; " in shown and "report: there.json" in shown
     assert "the next checkpoint, 8 h after the switch, is due " in shown
     assert f"nobody watches, so by hand: invoke checkpoint --env {NAME}" in shown
+
+
+def test_a_word_from_another_terminal_goes_back_one_phase(waiting: WaitingRun) -> None:
+    waiting.begin()
+    watching = waiting.watch()
+    waiting.eventually(lambda: waiting.entries("waiting", gate=GATE), "the question")
+    waiting.shell.invoke("approve", "--env", NAME, "--role", "decision").ended(0)
+    waiting.eventually(lambda: waiting.entries("waiting", gate="soak-50"), "the soak")
+    shell = waiting.shell
+    wrongly = shell.invoke("rollback", "--env", NAME, "--previous-phase", "--to", "window", "--reason", "x").ended(3)
+    assert "give neither --to" in wrongly.err
+    asked = shell.invoke("rollback", "--env", NAME, "--ask", "--previous-phase", "--reason", "slow pages").ended(0)
+    assert "was asked" in asked.err
+    waiting.eventually(lambda: waiting.entries("leg-ended", outcome="undone"), "the way back")
+    (back,) = waiting.entries("leg-started", direction="back")
+    assert "slow pages" in back.data["reason"] and back.data["to"] == "shift-10"
+    assert waiting.flag.read_text().strip() == "10"
+    waiting.ended(watching, signal.SIGTERM)

@@ -94,6 +94,26 @@ def a_tail_that_was_cut_off_is_found(kept: Kept) -> None:
             Journal(state, state.acquire(who="bob", operation="go on"), "r1")
 
 
+def who_looks_again_and_again_gets_what_is_new(kept: Kept) -> None:
+    state, other = kept.state(), kept.state()
+    with opened(state, other):
+        assert other.newer(None) == []
+        lease = state.acquire(who="ann", operation="test")
+        first = state.append("r1", "a", {}, lease)
+        seen = other.newer(None)
+        assert seen[-1] == first and list(other.newer(first)) == []
+        more = [state.append(run, "b", {"n": n}, lease) for n, run in enumerate(("r1", "r2", "r1"))]
+        assert list(other.newer(first)) == more and list(other.newer(more[1])) == more[2:]
+        assert [entry for entry in other.newer(None) if entry.run] == [first, *more]
+        state.release(lease)
+    kept.change(more[0].seq)
+    with opened(again := kept.state()):
+        with pytest.raises(JournalBroken, match=rf"entry {more[0].seq} was changed"):
+            again.newer(first)
+        with pytest.raises(JournalBroken, match=rf"entry {more[2].seq} is missing, or is not"):
+            again.newer(replace(more[2], hash="0" * 64))
+
+
 def wishes_need_no_lease(kept: Kept) -> None:
     ann, bob = kept.state(), kept.state()
     with opened(ann, bob):

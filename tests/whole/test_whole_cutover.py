@@ -109,7 +109,8 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         stage.writes_go_on()
         stage.nothing_lost(first.began, "blue")
 
-        second = stage.cutover("whole").ended(0)
+        reviewed = stage.run("plan", "--env", "whole", "--json").ended(0).json["start_digest"]
+        second = stage.cutover("whole", "--approve", reviewed).ended(0)
         customers_noticed_nothing(second)
         assert second.json["run"] != first.json["run"]
         assert stage.writable() == ["green"]

@@ -1,0 +1,111 @@
+"""The plan and the way back on a terminal, or as JSON."""
+
+from typing import Any
+
+from cutover.cli.ends import say
+
+
+def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, which: str = "cutover") -> int:
+    """Prints the plan with what is observed; returns how many steps are not at their end state."""
+    from cutover.cli.opening import print_json
+    from cutover.plan_rows import plan_document
+    from cutover.rehearsed import UNTIMED, rehearsed
+
+    document = plan_document(app, which, dry_run=dry_run, times=rehearsed(app) if as_json else UNTIMED)
+    if as_json:
+        print_json(document)
+    else:
+        _print_plan(document)
+    return int(document["to_change"])
+
+
+def _print_plan(document: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from cutover.plan_rows import LEGEND
+    from cutover.reviewed import BLIND
+
+    out = Console(highlight=False, soft_wrap=True)
+    phase = ""
+    blind: dict[str, int] = {}
+    for row in document["items"]:
+        if row["phase"] != phase:
+            phase = row["phase"]
+            out.print(f"\n[bold]{phase}[/]")
+        if "gate" in row:
+            hold = f", held for {row['hold']:g} s" if row["hold"] else ""
+            out.print(
+                f"  ? {row['gate']:<28} must pass {_within(row['deadline'])}{hold}  {row['now']}".rstrip(),
+                markup=False,
+            )
+            continue
+        kept = "; kept by a rollback" if row["kept_by_rollback"] else ""
+        out.print(f"  {row['sign']} {row['step']:<28} {row['before']} → {row['after']}", markup=False)
+        now = row["now"]
+        if now.startswith(BLIND):
+            now = f"not observed ({blind.setdefault(now.removeprefix(BLIND), len(blind) + 1)})"
+        out.print(f"      now: {now}; undo: {row['undo']}{kept}", markup=False)
+    if document["guards"]:
+        out.print("\n[bold]watched all the time[/]")
+    for guard in document["guards"]:
+        during = f"  (in {', '.join(guard['during'])})" if guard["during"] else ""
+        out.print(f"  ! {guard['guard']:<28} {guard['says']}{during}", markup=False)
+    out.print("")
+    for reason, number in blind.items():
+        out.print(f"({number}) {reason}", markup=False)
+    out.print(
+        f"\n{document['to_change']} to change, {document['irreversible']} irreversible "
+        f"({', '.join(f'{sign} {words}' for sign, words in LEGEND.items())})\n"
+        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}",
+        markup=False,
+    )
+
+
+def _within(deadline: float) -> str:
+    return f"within {deadline:g} s" if deadline else "at the first look"
+
+
+def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) -> None:
+    """Prints what a rollback would take back now."""
+    from cutover.cli.opening import print_json
+    from cutover.core.gate import Gate
+    from cutover.core.plain import text
+    from cutover.reviewed import observed
+    from cutover.run_views import active
+
+    view, state = None, app.recorded()
+    if state is not None:
+        try:
+            view = active(state)
+        finally:
+            state.close()
+    if view is None:
+        say("nothing to take back: no run is open and none stands")
+        if as_json:
+            print_json({"schema": "cutover.plan/1", "environment": app.environment.name, "items": []})
+        return
+    position = view.position
+    taken = (*position.taken, *position.kept) if everything else position.taken
+    back = app.plan.inverse(taken, to=to, everything=everything, half_done=position.half_done)
+    seen = observed(back)
+    rows = [
+        {"phase": phase.name, "gate": item.name, "now": "not run in dry-run" if item.check.writes else ""}
+        if isinstance(item, Gate)
+        else {
+            "phase": phase.name,
+            "step": item.name,
+            "before": text(item.before),
+            "after": text(item.after),
+            "now": seen[item.name],
+        }
+        for phase, item in back.walk()
+    ]
+    if as_json:
+        print_json({"schema": "cutover.plan/1", "environment": app.environment.name, "run": view.run, "items": rows})
+        return
+    print(f"the way back of run {view.run}:")
+    for row in rows:
+        if "step" in row:
+            print(f"  ~ {row['step']:<30} {row['before']} → {row['after']}   (now: {row['now']})")
+        else:
+            print(f"  ? {row['gate']:<30} {row['now']}")

@@ -1,0 +1,101 @@
+"""What the buttons do: each runs the command that is shown beside it, in a process of its own that outlives the console."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cutover.console.sessions import Role
+from cutover.console.verbs import APPROVE, BEGIN, HOLD, LABELS, NEEDS, REJECT, command_of, typed
+from cutover.core.errors import CutoverError, Refused
+from cutover.core.lease import Lease
+
+WORD = 30.0  # seconds within which a command that only leaves a word has ended
+SOON = 5.0  # seconds within which one that is refused has; what goes on longer is at work
+LONGEST = 1000  # characters of a reason
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+WORDS_ONLY = (HOLD, APPROVE, REJECT)
+SPOKEN = ("gate", "role", "approve")
+WAITS = 8
+CONSOLE = "(console)"
+
+
+class Ended(CutoverError):
+    """The command that a button stands for has failed; the message is what it said."""
+
+
+@dataclass
+class Commands:
+    """Runs a verb's command in `folder`; `holder` is who walks the run now.
+
+    The process runs as whoever started the console, names in the journal who has asked, writes what it says into `logs`, and
+    goes on when the console ends. The console itself never writes to journal, databases or AWS.
+    """
+
+    environment: str
+    holder: Callable[[], Lease | None]
+    logs: Path
+    folder: Path = field(default_factory=Path.cwd)
+    needs: Mapping[str, Role] = field(default_factory=lambda: NEEDS)
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def do(self, verb: str, who: str, words: Mapping[str, str]) -> str:
+        """Returns in a sentence what came of it; raises CutoverError where it was refused or has failed."""
+        holder = self.holder()
+        command = command_of(verb, self.environment, holder, _checked(words))
+        self._reap()
+        log = self.logs / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{verb}-{os.urandom(2).hex()}.log"
+        child = self._started(command, who, log)
+        try:
+            code = child.wait(timeout=WORD if holder is not None or verb in WORDS_ONLY else SOON)
+        except subprocess.TimeoutExpired:
+            self.children.append(child)
+            return f"{LABELS[verb]}: process {child.pid} is at it for {who}; what it says is in {log}"
+        said = _last(log)
+        if code == 0 or (code == WAITS and verb != BEGIN):
+            return said or f"{LABELS[verb]}: done"
+        raise Ended(said or f"it ended with {code}", next_command=typed(command))
+
+    def _started(self, command: Sequence[str], who: str, log: Path) -> subprocess.Popen[bytes]:
+        self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        environ = {**os.environ, "CUTOVER_WHO": f"{who} {CONSOLE}", "NO_COLOR": "1"}
+        with os.fdopen(os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as output:
+            output.write(f"$ {typed(command)}\n".encode())
+            output.flush()
+            return subprocess.Popen(
+                [sys.executable, "-m", "cutover.cli.main", *command[1:]],
+                cwd=self.folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C at the console's terminal must not reach it
+            )
+
+    def _reap(self) -> None:
+        self.children = [child for child in self.children if child.poll() is None]
+
+
+def _checked(words: Mapping[str, str]) -> dict[str, str]:
+    """The words that a command takes; raises Refused where one of them can be none."""
+    reason = words.get("reason", "").strip()
+    if len(reason) > LONGEST:
+        raise Refused(f"a reason has at most {LONGEST} characters, not {len(reason)}")
+    odd = {name: words[name] for name in SPOKEN if not re.fullmatch(r"[A-Za-z0-9._-]{0,80}", words.get(name, ""))}
+    if odd:
+        raise Refused(f"{', '.join(odd)}: not the name of anything here")
+    # A line of the record is one line.
+    clean = " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())
+    # Invoke takes a word that begins with a dash for a flag, even behind `--reason=`.
+    clean = f" {clean}" if clean.startswith("-") else clean
+    return {"reason": clean, **{name: words.get(name, "") for name in SPOKEN}}
+
+
+def _last(log: Path) -> str:
+    """What the command said, without its own line and what only moved on a terminal; at most its last four lines."""
+    lines = [ANSI.sub("", line).strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[1:]]
+    return "\n".join([line for line in lines if line][-4:])

@@ -1,0 +1,54 @@
+"""`invoke console` as a process, and a browser that its link lets in."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cli.shell import Shell
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LINK = re.compile(r"(http://127\.0\.0\.1:\d+/#\S+)")
+
+
+@contextmanager
+def console_on(page: Page, shell: Shell, env: str, *args: str) -> Iterator[None]:
+    """A console that serves `env`, opened on this page; the page is left before it ends, or it would complain of that."""
+    with console_link(shell, env, *args) as link:
+        page.goto(link)
+        page.locator("#connection.live").wait_for(timeout=30_000)
+        yield
+        page.goto("about:blank")
+
+
+@contextmanager
+def console_link(shell: Shell, env: str, *args: str) -> Iterator[str]:
+    """The first link of a console that serves `env`; the console is ended afterwards."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "console", "--env", env, *args],
+        cwd=shell.folder,
+        env=shell.variables({"CUTOVER_WHO": "ann@desk"}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None and process.stderr is not None
+        line = process.stdout.readline()
+        found = LINK.match(line)
+        assert found is not None, line + process.stderr.read()
+        yield found[1]
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0 and "Traceback" not in said, said
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
