@@ -95,6 +95,8 @@ class Gatehouse:
         if scope["method"] == "POST":
             _same_origin(headers, origin)
             _with_token(headers, session, login=scope["path"] == LOGIN)
+        else:
+            _not_embedded(headers, scope["path"])
         scope["state"] = {"session": session, "secure": origin.startswith("https:")}
         await self.app(scope, _replayed(body, receive), send)
 
@@ -141,6 +143,13 @@ def _same_origin(headers: "_Headers", origin: str) -> None:
         raise _Refusal(403, "this was not asked by the console's own page")
     if headers.only(b"content-type").partition(";")[0].strip().lower() != "application/json":
         raise _Refusal(415, "wants application/json")
+
+
+def _not_embedded(headers: "_Headers", path: str) -> None:
+    """Other pages may lead here; what they fetch or embed, even without being able to read it, is refused."""
+    led_here = path == "/" and headers.only(b"sec-fetch-mode") == "navigate"
+    if headers.only(b"sec-fetch-site") in ("cross-site", "same-site") and not led_here:
+        raise _Refusal(403, "this was not asked by the console's own page")
 
 
 def _with_token(headers: "_Headers", session: Session | None, *, login: bool) -> None:

@@ -152,6 +152,7 @@ def test_a_page_too_many_is_told_when_to_come_again() -> None:
         assert MOST_OF_ONE < MOST
 
 
+@pytest.mark.slow
 def test_200_pages_get_every_line_once_while_one_never_reads() -> None:
     """The one that never reads is dropped: its socket is closed, and its memory given back."""
     with answering(lines=1, patience=Patience(taken=2.0)) as desk:

@@ -89,6 +89,17 @@ def test_what_another_page_could_send_does_nothing(
     assert acted(desk, browser, **changed) == (code, 0)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/", "/events", "/lines?before=3", "/curves", "/session", "/static/feed.js"])
+def test_other_pages_may_lead_here_and_embed_nothing(
+    desk: Desk, browser: requests.Session, path: str, site: str
+) -> None:
+    for mode in ("navigate", "cors", "no-cors"):
+        asked = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+        answer = browser.head(desk.address + path, headers=asked, timeout=10)
+        assert answer.status_code == (200 if path == "/" and mode == "navigate" else 403)
+
+
 def test_the_token_of_another_session_is_none(desk: Desk, browser: requests.Session) -> None:
     other = desk.browser(VIEWER)
     assert acted(desk, browser, X_Cutover_Token=str(other.headers["X-Cutover-Token"])) == (403, 0)
