@@ -191,3 +191,24 @@ def test_a_journal_that_begins_anew_loads_the_page_again(page: "Page", desk: Des
     desk.shown.kept = desk.shown.kept[:2]
     desk.shown.tell()
     expect(page.locator("#log li")).to_have_count(2)
+
+
+def test_a_line_that_says_nothing_any_more_is_given_up_and_taken_again(page: "Page") -> None:
+    """Something between drops the connection without a word: the browser itself would wait for ever."""
+    with answering(lines=5, beat=3600.0) as desk:
+        page.clock.install()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/events" in request.url else None)
+        let_in(page, desk)
+        desk.shown.write()
+        wait_for_line(page, "entry 6")
+        page.clock.fast_forward("00:39")
+        page.evaluate("0")
+        assert asked == [f"{desk.address}/events?after=5"]
+        page.clock.fast_forward("00:10")
+        desk.wait_for(lambda: page.evaluate("0") == 0 and len(asked) == 2)
+        assert asked[1] == f"{desk.address}/events?after=6"
+        expect(page.locator("#connection")).to_have_text("live")
+        desk.shown.write()
+        wait_for_line(page, "entry 7")
+        assert lines(page) == [f"entry {seq}" for seq in range(1, 8)]
