@@ -24,12 +24,18 @@ KERNEL_BUFFER = 64 * 1024  # bytes of a response that the kernel holds for a cli
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited, in seconds: for a whole request from its first byte on, and for a client to take what it is sent."""
+    """How long is waited, in seconds."""
 
     request: float = 10.0
+    """For a whole request, from its first byte on."""
     taken: float = 20.0
+    """For a client to take what this process has for it."""
+    acknowledged: float = 20.0
+    """For a client to take what the kernel has for it, where that can be asked for (Linux)."""
     keep_alive: int = 5
+    """For another request on the same connection."""
     end: int = 1
+    """For connections to close at the end."""
 
 
 def bound(port: int, patience: Patience) -> socket.socket:
@@ -41,7 +47,7 @@ def bound(port: int, patience: Patience) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # Linux: the kernel itself ends a connection whose other end does not take what was sent, a closed window included.
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience.taken * 1000))
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience.acknowledged * 1000))
         found.bind(("127.0.0.1", port))
     except OSError as error:
         found.close()

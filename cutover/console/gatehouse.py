@@ -101,7 +101,10 @@ class Gatehouse:
     def _host(self, headers: "_Headers") -> str:
         origin = self.hosts.origin(headers.only(b"host").lower())
         if origin is None:
-            reason = f"this console answers to 127.0.0.1:{self.hosts.port}; a proxy's names stand under console.hosts"
+            reason = (
+                f"this console answers to 127.0.0.1:{self.hosts.port}: a port that is forwarded has to be the same one here "
+                "and there, and a proxy's names stand under console.hosts"
+            )
             raise _Refusal(421, reason)
         return origin
 

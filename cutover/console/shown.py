@@ -33,7 +33,7 @@ class Shown(Protocol):
         """At most `most` lines, oldest first: the first ones after `after`, the last ones before `before`, or the newest."""
 
     def curves(self) -> Mapping[str, Any]:
-        """What the charts draw, as JSON types."""
+        """What the charts draw, as JSON types, which know no NaN."""
 
     def on_change(self, call: Callable[[], None]) -> None:
         """From now on `call` is called, from any thread, when panels or lines have changed."""

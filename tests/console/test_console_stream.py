@@ -171,6 +171,21 @@ def test_200_pages_get_every_line_once_while_one_never_reads() -> None:
         desk.wait_for(lambda: desk.streams() == 0)
 
 
+@pytest.mark.parametrize(
+    "patience",
+    [Patience(taken=0.5, acknowledged=1000), Patience(taken=1000, acknowledged=0.5)],
+    ids=["ours", "the kernel's"],
+)
+def test_who_never_reads_is_dropped_by_us_and_by_the_kernel(patience: Patience) -> None:
+    """Ours is for what no longer fits into the kernel, on any system; the kernel's for the little that does."""
+    with answering(lines=1, patience=patience) as desk:
+        desk.shown.panel("state", "x" * (5_000_000 if patience.taken < 1 else 100_000))
+        with listening(desk, cookie_of(desk.browser()), "?after=0", receive=2048) as deaf:
+            desk.wait_for(lambda: desk.streams() == 1)
+            desk.wait_for(lambda: desk.streams() == 0)
+            assert dropped(deaf)
+
+
 def dropped(deaf: Page) -> bool:
     """Whether the server has thrown this connection away; reads what the kernel had kept of it."""
     try:
