@@ -51,6 +51,7 @@ TECHNOLOGIES = {
         "bench",
     },  # aws: the bounds of a parameter, from a template; metrics: Prometheus' own files; bench: a committed environment, changed
     "jinja2": {"runbook", "report", "console"},
+    "markdown_it": {"runbook"},
     "invoke": {"cli"},
     "starlette": {"console", "routing"},  # routing: an example of what mounts its exporter
     "uvicorn": {"console"},

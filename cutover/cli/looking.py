@@ -17,15 +17,26 @@ ENV = "environment: a file environments/NAME.yaml"
         "env": ENV,
         "detailed-exitcode": "end with 2 when something is to be done",
         "json": "the plan as one document on standard output",
+        "html": "write the plan as a page for review, and print where it is",
+        "out": "where that page goes, instead of .cutover/reviews/ENV-plan.html",
     }
 )
 @ended
-def plan(c: Context, env: str = "", detailed_exitcode: bool = False, json: bool = False) -> None:
+def plan(
+    c: Context, env: str = "", detailed_exitcode: bool = False, json: bool = False, html: bool = False, out: str = ""
+) -> None:
     """Show every step, what is there now, and how each is undone. Example: invoke plan --env staging"""
-    from cutover.cli.opening import named, opened
-    from cutover.cli.plan_shown import show_plan
+    from cutover.cli.opening import is_dry, named, opened
+    from cutover.cli.plan_shown import show_plan, write_review
+    from cutover.core.errors import Refused
 
-    pending = show_plan(opened(named(env), read_only=True), as_json=json)
+    if json and (html or out):
+        raise Refused("--json and --html are two documents: ask for one of them")
+    app = opened(named(env), read_only=True)
+    if html or out:
+        pending = write_review(app, out, dry_run=is_dry(c, False))
+    else:
+        pending = show_plan(app, as_json=json)
     if detailed_exitcode and pending:
         raise Exit(code=2)
 

@@ -14,6 +14,7 @@ from cutover.core.step import Step
 from cutover.plan_words import Zone
 from cutover.runbook import decision, markdown
 from cutover.runbook.book import Book
+from cutover.runbook.chart import plan_chart
 from cutover.runbook.entries import Chapter, Entry, chapters, final_states, first_zone, remaining, takeable
 from cutover.runbook.extract import fenced
 from cutover.runbook.markdown import Markdown
@@ -32,7 +33,7 @@ def render(book: Book) -> dict[str, str]:
     page = _Page(book, _zone_places(forward, last))
     ending = chapters(book.decommission, start=Zone.FINISHED) if book.decommission else ()
     return {
-        "CUTOVER-RUNBOOK.md": page.render("cutover.md.j2", chapters=forward),
+        "CUTOVER-RUNBOOK.md": page.render("cutover.md.j2", chapters=forward, chart=plan_chart(forward, last)),
         "ROLLBACK-RUNBOOK.md": page.render(
             "rollback.md.j2",
             back=True,
