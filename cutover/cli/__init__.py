@@ -5,6 +5,7 @@ from invoke.collection import Collection
 from cutover.cli import (
     alerting,
     asking,
+    auditing,
     benches,
     checklist,
     decommissioning,
@@ -35,6 +36,7 @@ def namespace() -> Collection:
         iam.iam,
         status.status,
         looking.history,
+        auditing.audit,
         propagation.propagation,
         measuring.metrics,
         triggering.triggers,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from cutover.core import killpoint
 from cutover.core.lease import Lease, LeaseStore
 from cutover.core.plain import digest
+from cutover.core.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Store(Protocol):
 
 class State(Store, LeaseStore, Protocol):
     """Journal and lease of one environment in one place."""
+
+    def rows(self) -> Rows:
+        """Everything that is kept, proven by nobody: a broken chain raises nothing here; raises JournalBroken or Unreachable."""
 
     def close(self) -> None:
         """Gives back what was opened; the lease stays as it is."""

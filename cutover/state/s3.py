@@ -26,6 +26,7 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
+from cutover.core.rows import Row, Rows
 from cutover.state.chain import START, Head, JournalBroken, chained, follows, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 from cutover.state.objects import Objects
@@ -137,6 +138,27 @@ class S3State:
             found = list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
         entries = chained(found, self.where, kept[0].head if kept is not None else None)
         return [entry for entry in entries if entry.run and (run is None or entry.run == run)]
+
+    def rows(self) -> Rows:
+        """As `entries`, but with those of the kind `lease-taken`: they are links of the chain."""
+        anchor, trouble = None, ""
+        try:
+            held = self._kept()
+            anchor = (held[0].head.seq, held[0].head.hash) if held is not None else None
+            trouble = "" if held is not None else f"{LEASE} is missing"
+        except JournalBroken as error:
+            trouble = error.message
+        listed = self._objects.list(JOURNAL)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = tuple(pool.map(lambda one: self._unproven(*one), listed))
+        return Rows(self.where, found, anchor, trouble if listed else "")
+
+    def _unproven(self, key: str, tag: str) -> Row:
+        try:
+            said = json.loads(self._body(key, tag))
+        except (ValueError, JournalBroken) as error:
+            return Row(key, {}, str(error))
+        return Row(key, said) if isinstance(said, dict) else Row(key, {}, "no object of JSON")
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         body = canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex}).encode()

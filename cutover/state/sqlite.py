@@ -14,9 +14,11 @@ from cutover.core.clock import Clock, SystemClock
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import START, Head, JournalBroken, chained, kept, sealed
+from cutover.core.rows import Row, Rows
+from cutover.state.chain import START, Head, JournalBroken, chained, kept, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
+ENTRIES = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
 BUSY = 10.0  # seconds to wait for another process's transaction
 
 SCHEMA = """
@@ -80,13 +82,19 @@ class SqliteState:
 
     def entries(self, run: str | None = None) -> Sequence[Entry]:
         try:
-            rows = self._db.execute(
-                "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
-            ).fetchall()
-            read = [kept(*row) for row in rows]
+            read = [kept(*row) for row in self._db.execute(ENTRIES).fetchall()]
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalBroken(f"{self.path}: {error}") from error
         return [entry for entry in chained(read, str(self.path)) if run is None or entry.run == run]
+
+    def rows(self) -> Rows:
+        found: list[Row] = []
+        with self._one_at_a_time:
+            try:
+                found += (unproven(*row) for row in self._db.execute(ENTRIES))
+            except sqlite3.DatabaseError as error:  # a broken page: what comes before it was read
+                return Rows(str(self.path), tuple(found), trouble=str(error))
+        return Rows(str(self.path), tuple(found))
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         with self._transaction():
