@@ -113,7 +113,9 @@ def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[
         return Break(
             "missing", number, f"{gap} missing, and what follows got other numbers: this was {written_as}", row
         )
-    if written_as != entry.seq or entry.seq != number:
+    if written_as < number:
+        return Break("inserted", number, f"it was written as number {written_as}: more entries stand before it", row)
+    if entry.seq != number:
         return Break("reordered", number, f"it was written as number {written_as}", row)
     return Break("exchanged", number, f"entry {number - 1} is not the one after which this was written", row)
 

@@ -26,8 +26,8 @@ def asked(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def _host(step: str) -> str:
     """`traffic-shop-50-undo` moves the share of `shop`."""
-    name = step.removesuffix(UNDO)
-    return name.removeprefix(TRAFFIC).rpartition("-")[0] if name.startswith(TRAFFIC) else name
+    name = step.removesuffix(UNDO).removeprefix(TRAFFIC)
+    return name.rpartition("-")[0] or name
 
 
 def observed(entries: Sequence[Entry], curves: Sequence[Curve]) -> list[dict[str, Any]]:

@@ -7,6 +7,9 @@ from places import Kept
 WHOLE = (
     store_contract.entries_come_back_as_they_were_written,
     store_contract.a_changed_or_missing_entry_is_found,
+    store_contract.an_audit_reads_what_entries_refuse,
+    store_contract.an_audit_of_nothing_is_whole,
+    store_contract.an_audit_finds_a_tail_that_was_cut_off,
     store_contract.wishes_need_no_lease,
     store_contract.the_second_one_is_told_who_where_since_when_what_for_and_what_to_type,
     store_contract.a_takeover_needs_the_id_of_the_very_lease,
