@@ -14,7 +14,13 @@ from invoke.tasks import task
 
 from cutover.cli.ends import ended, say
 
-AS_PACKAGES = ("whole", "faults", "cli", "notify")  # folders of tests/ whose files import each other by its name
+AS_PACKAGES = (
+    "whole",
+    "faults",
+    "cli",
+    "notify",
+    "report",
+)  # folders of tests/ whose files import each other by its name
 STAGE = ("tests/whole", "tests/faults")
 DEBIAN = {
     "dig": "bind9-dnsutils",

@@ -90,7 +90,9 @@ def when(at: float | None) -> str:
 
 def took(seconds: float | None) -> str:
     """A duration."""
-    return NOTHING if seconds is None else span(seconds)
+    if seconds is None:
+        return NOTHING
+    return f"{1000 * seconds:.0f} ms" if 0 <= seconds < 0.1 else span(seconds)
 
 
 def milliseconds(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from cutover.core.journal import Entry
@@ -9,6 +10,7 @@ from cutover.core.plain import plain
 from cutover.core.plan import Plan
 from cutover.core.step import UNDO
 from cutover.curves import Curve
+from cutover.customers import switches
 from cutover.metrics.rule import Rule
 from cutover.report import cost, differences, evidence, near, people, shares
 from cutover.report.timeline import LegSpan, timeline
@@ -35,7 +37,9 @@ class Gathered:
     curves: Sequence[Curve] = ()
     curves_missing: str = ""
     customers: Mapping[str, Any] = field(default_factory=dict)
-    customers_missing: str = ""
+    customers_missing: str = "nobody was asked"
+    customer_pauses: Sequence[float | None] = ()
+    """In milliseconds, of each switch of the writes, in their order."""
     behind: Sequence[Mapping[str, Any]] = ()
     behind_missing: str = ""
     window: float = 86_400.0
@@ -64,6 +68,7 @@ def document(view: RunView, plan: Plan, more: Gathered, now: float) -> dict[str,
             "missing": more.curves_missing,
             "curves": [{**asdict(one), "samples": [list(pair) for pair in one.samples]} for one in more.curves],
         },
+        "pauses": _pauses(entries, more.customer_pauses),
         "customers": {"missing": more.customers_missing, **more.customers},
         "validation": evidence.validation(entries),
         "checkpoints": evidence.checkpoints(entries),
@@ -114,6 +119,22 @@ def _outcome(view: RunView, plan: Plan, words: Mapping[str, Any], now: float) ->
 
 def _leg(leg: LegSpan) -> dict[str, Any]:
     return {**plain(asdict(leg)), "name": leg.name}
+
+
+def _pauses(entries: Sequence[Entry], customers: Sequence[float | None]) -> list[dict[str, Any]]:
+    """How long writes waited at each switch: at the database, and where they say so, by the customers' own record."""
+    return [
+        {
+            "step": one.step,
+            "direction": "back" if one.is_back else "forward",
+            "began": one.began,
+            "ended": one.ended,
+            "customers_ms": seen,
+            "database_ms": one.database_ms,
+        }
+        for one, seen in zip_longest(switches(entries), customers)
+        if one is not None
+    ]
 
 
 def _commits(plan: Plan, entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cutover.core.plain import span
+from cutover.report.blocks import took
 from cutover.report.svg import Drawing, Scale, clock, cut, time_ticks
 
 WIDE, NARROW = 960.0, 360.0
@@ -75,12 +75,12 @@ def _phases(document: Mapping[str, Any]) -> Iterator[Row]:
                 for wait in item["waits"]
                 if item["phase"] == phase["name"] and phase["began"] <= item["began"] <= ended
             ]
-            note = span(ended - phase["began"]) + ("" if phase["ended"] is not None else " so far")
+            note = took(ended - phase["began"]) + ("" if phase["ended"] is not None else " so far")
             yield Row(f"{way} {phase['name']}", kind, phase["began"], ended, note, tuple(over))
         for wait in leg["waits"]:
             words = "nobody at work" if wait["kind"] == "nobody" else f"stood still: {wait['about']}"
-            ended = _end(wait, document) if wait["ended"] is not None or leg["ended"] is None else leg["ended"]
-            yield Row(words, WAITS[wait["kind"]], wait["began"], ended, span(ended - wait["began"]))
+            ended = _end(wait, document)
+            yield Row(words, WAITS[wait["kind"]], wait["began"], ended, took(ended - wait["began"]))
 
 
 def _item_row(item: Mapping[str, Any], end: float, way: str) -> Row:
@@ -91,7 +91,7 @@ def _item_row(item: Mapping[str, Any], end: float, way: str) -> Row:
     )
     well = item["result"] in ("done", "held already", "passed")
     kind = item["kind"] + way if well else "running" if item["ended"] is None else "bad"
-    note = span(item["seconds"] if item["seconds"] is not None else ended - item["began"])
+    note = took(item["seconds"] if item["seconds"] is not None else ended - item["began"])
     return Row(item["name"], kind, item["began"], ended, note + ("" if well else f", {item['result']}"), over)
 
 

@@ -23,6 +23,7 @@ WITHIN = 20.0  # seconds that all of it may take together
 GRACE = 4.0  # seconds after that in which what is late may still say why
 AROUND = 300.0  # seconds before and after the cutover of which figures are read, too
 SHARE = 0.1  # of the run's time, where that is less
+PAUSES = "pauses"
 PIECES = 180  # of the run's time by which the ledger is told
 
 
@@ -72,6 +73,7 @@ def gathered(
     figures, customers, lag = found["figures"], found.get("customers"), found.get("behind")
     kept = found.get("kept")
     told = {**customers, **(kept if isinstance(kept, dict) else {})} if isinstance(customers, dict) else {}
+    pauses = told.pop(PAUSES, ())
     return Gathered(
         environment=environment.name,
         description=environment.description,
@@ -86,6 +88,7 @@ def gathered(
         curves_missing=_why(figures, list, "the environment measures no figures: they stand under `metrics`"),
         customers=told,
         customers_missing=_why(customers, dict, "the environment names no ledger: it stands under `ledger`"),
+        customer_pauses=pauses,
         behind=lag if isinstance(lag, list) else (),
         behind_missing=_why(lag, list, _not_asked(view, means.pairs, live)),
         window=environment.rollback.window,
@@ -117,21 +120,9 @@ def _not_asked(view: RunView, pairs: Sequence[Any], live: bool) -> str:
 def _customers(app: App, view: RunView, since: float, until: float, deadline: Deadline) -> dict[str, Any]:
     ledger = Ledger(app.means.ledger_path())
     pieces, missing = by_time(ledger, since, until, PIECES, deadline)
-    pauses = []
-    for one in switches(view.entries):
-        pause = write_pause_ms(ledger, one)
-        pauses.append(
-            {
-                "step": one.step,
-                "began": one.began,
-                "ended": one.ended,
-                "direction": "back" if one.is_back else "forward",
-                "customers_ms": None if pause is None else round(pause, 1),
-                "database_ms": one.database_ms,
-            }
-        )
+    found = [write_pause_ms(ledger, one) for one in switches(view.entries)]
     return {
-        "pauses": pauses,
+        PAUSES: [None if pause is None else round(pause, 1) for pause in found],
         "requests": sum(one.requests for one in pieces),
         "failed": sum(one.failed for one in pieces),
         "pieces": [asdict(one) for one in pieces],

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cutover.core.plain import span
 from cutover.report import gantt
 from cutover.report.blocks import (
     Block,
@@ -43,7 +42,6 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
 def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
     outcome, customers = document["outcome"], document["customers"]
     ended = when(outcome["ended"]) if outcome["ended"] is not None else f"not yet (written {when(document['written'])})"
-    pauses = customers.get("pauses") or []
     facts = [
         ("outcome", outcome["title"]),
         ("began", when(outcome["began"])),
@@ -56,7 +54,7 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
             "; ".join(f"{when(one['at'])}: {one['serves']} serves" for one in document["commits"]) or "not passed",
         ),
     ]
-    for one in pauses:
+    for one in document["pauses"]:
         there, here = milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])
         facts.append((f"write pause, {one['direction']}", f"{there} for customers, {here} at the database"))
     if customers.get("lost_writes") is not None:
@@ -141,7 +139,7 @@ def _items(document: Mapping[str, Any], leg: Mapping[str, Any], phase: Mapping[s
 
 
 def _of(wait: Mapping[str, Any]) -> str:
-    return "not over" if wait["ended"] is None else span(wait["ended"] - wait["began"])
+    return "not over" if wait["ended"] is None else took(wait["ended"] - wait["began"])
 
 
 def _differences(document: Mapping[str, Any]) -> Iterator[Block]:

@@ -59,23 +59,23 @@ def _means(document: Mapping[str, Any], each: Sequence[Mapping[str, Any]]) -> It
 
 
 def _customers(document: Mapping[str, Any]) -> Iterator[Block]:
+    rows = [
+        [one["step"], when(one["ended"]), milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])]
+        for one in document["pauses"]
+    ]
+    head = ("switch", "ended", "longest time without an acknowledged write", "of it at the database")
+    yield Table(head, rows, code=frozenset({0}), empty="The writes were never moved")
     customers = document["customers"]
     if customers["missing"]:
         yield Words(f"What customers saw is not known: {customers['missing']}.", "gap")
         return
-    rows = [
-        [one["step"], when(one["ended"]), milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])]
-        for one in customers["pauses"]
-    ]
-    head = ("switch", "ended", "longest time without an acknowledged write", "of it at the database")
-    yield Table(head, rows, code=frozenset({0}), empty="The writes were never moved")
     failed, requests = customers["failed"], customers["requests"]
-    yield Words(f"{failed:,} of {requests:,} requests failed.", "bad" if failed else "good")
+    yield Words(f"{failed:,} of {requests:,} requests of this time failed.", "bad" if failed else "good")
     if customers["lost_writes"] is None:
         yield Words("Whether acknowledged writes were lost was not asked, or could not be.", "gap")
     else:
         lost, twice = customers["lost_writes"], customers["duplicated_writes"]
-        text = f"{lost} of {customers['acknowledged_writes']:,} writes that were acknowledged since then are missing on the side that serves, {twice} are there twice."
+        text = f"{lost} of {customers['acknowledged_writes']:,} writes that were acknowledged from the run's begin until this was written are missing on the side that serves, {twice} are there twice."
         yield Words(text, "bad" if lost or twice else "good")
     if customers["incomplete"]:
         yield Words(f"{customers['incomplete']}.", "gap")

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from cutover.core.journal import Entry
+from cutover.core.share import Share
 from cutover.core.step import UNDO
 from cutover.curves import Curve
 from cutover.metrics.units import RATES
@@ -19,8 +20,12 @@ def asked(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         seen = entry.data.get("seen")
         if entry.kind not in ("converged", "skipped") or not isinstance(seen, Mapping) or set(seen) != {"percent"}:
             continue
+        try:
+            share = float(Share.of(seen["percent"]).percent)
+        except (ValueError, ArithmeticError, TypeError):  # a state of somebody's own step that only looks like a share
+            continue
         step = str(entry.data["step"])
-        found.append({"at": entry.at, "host": _host(step), "step": step, "percent": float(seen["percent"])})
+        found.append({"at": entry.at, "host": _host(step), "step": step, "percent": share})
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cutover.core.back import UNDO
 from cutover.core.journal import Entry
 
 ENDS = {
@@ -13,6 +14,7 @@ ENDS = {
     "failed": "failed",
     "noted": "failed, noted",
 }
+TURNS = ("policy", UNDO)  # why a run turns round by itself
 LONG = 1.0  # seconds without any process that are told
 
 
@@ -107,12 +109,18 @@ class _Reader:
 
     def _leg(self, entry: Entry) -> None:
         if self.legs:
-            self._close("cut off", self._last)
-            if entry.at - self._last > LONG:
-                after = self.legs[-1].outcome or "cut off"
-                self.legs[-1].waits.append(Wait("nobody", f"after {after}", self._last, entry.at))
+            self._before(self.legs[-1], entry)
         self.legs.append(_started(len(self.legs) + 1, entry))
         self._cursor, self._phase = entry.at, ""
+
+    def _before(self, leg: LegSpan, entry: Entry) -> None:
+        """The leg before a new one: it ended, or turned round without a word of its own, or its process died."""
+        if leg.outcome is None:
+            leg.outcome = "turned back" if entry.data.get("cause") in TURNS else "cut off"
+            leg.ended = entry.at if leg.outcome == "turned back" else self._last
+            self._close(leg.outcome, leg.ended)
+        if entry.at - self._last > LONG:
+            leg.waits.append(Wait("nobody", f"after {leg.outcome}", self._last, entry.at))
 
     def _resumed(self, leg: LegSpan, entry: Entry) -> None:
         leg.resumed.append({"at": entry.at, "who": str(entry.data.get("who") or "")})
@@ -132,6 +140,8 @@ class _Reader:
             self._end(result, at)
         for phase in self.legs[-1].phases:
             phase.ended = at if phase.ended is None else phase.ended
+        for wait in self.legs[-1].waits:
+            wait.ended = at if wait.ended is None else wait.ended
 
     def _entered(self, leg: LegSpan, entry: Entry) -> None:
         self._phase = str(entry.data["phase"])
