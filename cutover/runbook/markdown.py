@@ -29,6 +29,12 @@ def is_invisible(char: str) -> bool:
     return unicodedata.category(char) in _INVISIBLE
 
 
+def spelled(text: str) -> str:
+    """Lines of text in which every character that a person would not see is spelled out, as in `‹U+202E›`."""
+    shown = (f"‹U+{ord(c):04X}›" if is_invisible(c) and c not in "\n\t" else c for c in text)
+    return "".join(shown)
+
+
 def prose(value: object) -> Markdown:
     """`value` as words: nothing in it is markup, a table's bar included."""
     words = _MEANS_SOMETHING.sub(lambda found: "\\" + found[0], visible(value)).replace("|", "&#124;") or "(empty)"

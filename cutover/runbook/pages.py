@@ -84,9 +84,16 @@ def filled(template: str, **values: Any) -> str:
 
 @cache
 def _templates() -> Environment:
+    environment = markdown_templates(Path(__file__).parent / "templates")
+    environment.filters.update(_filters())
+    return environment
+
+
+def markdown_templates(folder: Path) -> Environment:
+    """Templates of Markdown, in which every value that is not Markdown yet is escaped as prose."""
     # Not Jinja's own escaping, which is HTML's: `finalize` sees every expression, so no template can forget it.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    return Environment(
+        loader=FileSystemLoader(folder),
         finalize=lambda value: value if isinstance(value, Markdown) else markdown.prose(value),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -94,8 +101,6 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(_filters())
-    return environment
 
 
 def _filters() -> dict[str, Callable[..., Any]]:
