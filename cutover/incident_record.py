@@ -1,17 +1,16 @@
 """What is kept of a rollback while its sources still have it: every figure, and what green logged, in bounded time."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from cutover.aws.log_tail import LogTail
+from cutover.bounded import at_the_same_time
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry, Leg
 from cutover.core.redaction import Redaction
-from cutover.core.watch import reason
 from cutover.curves import Curve, curves
 from cutover.environment import FileOfLog, GroupOfLogs, JsonLinesSource
 from cutover.metrics.log_excerpt import Unread, excerpt
@@ -19,8 +18,6 @@ from cutover.metrics.units import shown
 from cutover.plans.means import Means
 from cutover.plans.permitted import references
 from cutover.run_views import RunView
-
-T = TypeVar("T")
 
 SCHEMA = "cutover.incident/1"
 WITHIN = 15.0  # seconds that all of it may take together: whoever went back waits for it
@@ -53,7 +50,7 @@ def record(
     work = _Work(means, since, verdict, until, Deadline.after(within))
     asked: dict[str, Callable[[], Any]] = {"figures": work.figures, "hidden": work.hidden}
     asked |= {f"log {name}": read for name, read in work.logs()}
-    found = _at_the_same_time(asked, within + GRACE)
+    found = at_the_same_time(asked, within + GRACE)
     figures, hidden = found["figures"], found["hidden"]
     return {
         "schema": SCHEMA,
@@ -194,24 +191,3 @@ def _log(name: str, told: Any, hidden: Any, most: int) -> dict[str, Any]:
         return {"log": name, "lines": [], "gap": f"left out, because what has to be hidden is not known: {hidden}"}
     pieces = [piece for line in lines for piece in line.splitlines()]
     return {"log": name, "lines": [hidden.line(piece, LONGEST) for piece in pieces[-most:]], "gap": gap}
-
-
-def _at_the_same_time(asked: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T | str]:
-    """What each of these answers, or in a line why it did not; whoever hangs is not waited for any longer than that."""
-    found: dict[str, T | str] = {}
-
-    def work(name: str, ask: Callable[[], T]) -> None:
-        try:
-            found[name] = ask()
-        except Exception as error:  # noqa: BLE001 - any technology's: what cannot be had must not cost the rest
-            found[name] = reason(error)
-
-    # Not a pool: it waits at the end for whatever hangs.
-    threads = [threading.Thread(target=work, args=one, name="incident", daemon=True) for one in asked.items()]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    late = f"no answer within {seconds:g} s"
-    return {name: found.get(name, late) for name in asked}

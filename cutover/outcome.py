@@ -8,6 +8,7 @@ from typing import Any
 from cutover.app import App
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
+from cutover.customers import Switched, switches, write_pause_ms
 from cutover.net.ledger import Ledger
 from cutover.notify.record import OURS as TELLING
 from cutover.postgres.pair import DatabasePair
@@ -15,7 +16,6 @@ from cutover.postgres.session import Database
 from cutover.postgres.sides import read_sides
 
 SCHEMA = "cutover.result/1"
-AROUND = 3.0  # seconds before and after the switch in which the customers' pause is looked for
 CHUNK = 5000
 
 
@@ -35,7 +35,7 @@ def result(app: App, run: str, outcome: str, *, since: float, rollback: bool = F
         "plan_digest": app.plan.digest(),
         "phases": _phases(mine),
         "write_pause_ms": None,
-        "database_pause_ms": _database_pause(mine),
+        "database_pause_ms": _database_pause(switches(mine)),
         "requests": None,
         "failed_reads": None,
         "failed_writes": None,
@@ -63,12 +63,8 @@ def _phases(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return phases
 
 
-def _database_pause(entries: Sequence[Entry]) -> float | None:
-    for entry in reversed(entries):
-        timings = (entry.data.get("evidence") or {}).get("milliseconds") if entry.kind == "converged" else None
-        if timings:
-            return float(timings["pause"])
-    return None
+def _database_pause(switched: Sequence[Switched]) -> float | None:
+    return next((one.database_ms for one in reversed(switched) if one.database_ms is not None), None)
 
 
 def _rows_validated(entries: Sequence[Entry]) -> int | None:
@@ -81,24 +77,13 @@ def _rows_validated(entries: Sequence[Entry]) -> int | None:
     return max(rows, default=None)
 
 
-def _switch_span(entries: Sequence[Entry]) -> tuple[float, float] | None:
-    begun: float | None = None
-    span = None
-    for entry in entries:
-        if entry.kind == "intent" and str(entry.data["step"]).startswith("switchover"):
-            begun = begun or entry.at
-        elif entry.kind == "converged" and str(entry.data["step"]).startswith("switchover"):
-            span = (begun or entry.at, entry.at)
-    return span
-
-
 def _customers(app: App, entries: Sequence[Entry], mine: Sequence[Entry], since: float) -> Mapping[str, Any]:
     ledger = Ledger(app.means.ledger_path())
     seen = ledger.between(since, time.time())
-    span = _switch_span(mine)
-    pause = ledger.between(span[0] - AROUND, span[1] + AROUND).write_gap_ms if span else None
+    switched = switches(mine)
+    pause = write_pause_ms(ledger, switched[-1]) if switched else None
     keys = ledger.between(entries[0].at, time.time()).acknowledged
-    lost, doubled = _missing_and_doubled(app, keys)
+    lost, doubled = missing_and_doubled(app, keys)
     return {
         "write_pause_ms": None if pause is None else round(pause, 1),
         "requests": seen.requests,
@@ -110,7 +95,7 @@ def _customers(app: App, entries: Sequence[Entry], mine: Sequence[Entry], since:
     }
 
 
-def _missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int | None]:
+def missing_and_doubled(app: App, keys: Sequence[str]) -> tuple[int | None, int | None]:
     """How many acknowledged keys the serving side lacks, and how many it has more than once; None when it cannot be asked."""
     question = app.environment.ledger_keys
     if question is None:

@@ -32,15 +32,18 @@ _DENIES = ("no", "not", "nothing")
 
 def plan_document(app: App, which: str = "cutover", *, dry_run: bool = False, times: Rehearsed) -> dict[str, Any]:
     """The plan `which` with what is observed now; `dry_run` leaves out what a check would have to write."""
-    plan = app.plan_named(which)
-    seen = observed(plan)
+    return document_of(app.as_written(which), observed(app.plan_named(which)), times, dry_run=dry_run)
+
+
+def document_of(plan: Plan, seen: Mapping[str, str], times: Rehearsed, *, dry_run: bool = False) -> dict[str, Any]:
+    """The same of a plan whose states were `seen`, by step."""
     rows = [
         _gate(phase, item, dry_run) if isinstance(item, Gate) else _step(phase, item, seen[item.name], times.steps)
         for phase, item in plan.walk()
     ]
     return {
         "schema": SCHEMA,
-        "environment": app.environment.name,
+        "environment": plan.environment,
         **_head(plan, seen, rows),
         "items": rows,
         "guards": [_guard(guard) for guard in plan.guards],

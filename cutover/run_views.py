@@ -79,6 +79,49 @@ def zone(plan: Plan, position: Position) -> str:
     return ROLLBACK if any(step.name in position.taken for step in plan.switching_steps()) else CANCEL
 
 
+def ending(view: RunView, plan: Plan) -> tuple[str, str]:
+    """How a run came out, or where it stands, in a few words for a table, and in a sentence."""
+    leg = view.position.leg
+    if leg is None:
+        return "nothing was begun", "Its journal has no leg."
+    stopped = _stopped_by(view)
+    switched = zone(plan, view.position) != CANCEL
+    serves = "green has the writes, or part of the traffic" if switched else "blue serves, nothing is switched"
+    why = f": {stopped}" if stopped else ""
+    if view.is_final and not view.goes_on:
+        gone = "blue was ended" if view.state == "decommissioned" else "the way back is gone"
+        return view.state, f"Green serves, and {gone}."
+    if view.position.under_way:
+        way = {"back": "on its way back", "forward": "under way"}.get(leg.direction, "under way")
+        still = (
+            "; it stands still" if view.position.standing else "; it waits for people" if view.position.asked else ""
+        )
+        return way + still.replace("; it", ","), f"It has not ended: {serves}{still}."
+    match leg.outcome:
+        case "done":
+            return "done", "Green serves; the way back is warm."
+        case "rolled-back":
+            by = "a person asked for it" if leg.cause == "asked" else "the run's own policy"
+            return "rolled back", f"Blue serves again; {by}: {leg.reason or 'no reason was given'}."
+        case "undone" if leg.cause == "undo":
+            return "window taken back", f"The window was undone before its commit point; blue serves: {leg.reason}."
+        case "undone":
+            return f"back at {leg.to}", f"It was taken back to the end of {leg.to}; {serves}."
+        case "waiting":
+            return "waiting", f"It waits{why}; {serves}."
+        case "until":
+            return f"stopped after {leg.until}", f"It stopped after {leg.until}, as asked; {serves}."
+        case "interrupted":
+            return "interrupted", f"It was interrupted at a safe boundary; {serves}."
+        case "incomplete":
+            return "rollback incomplete", f"The way back did not come to its end, and a person is needed{why}."
+        case "reopened":
+            return "window reopened", f"The way back failed, and the window was finished forward again; {serves}."
+    if switched:
+        return "stopped", f"It stopped after the switch{why}; {serves}."
+    return "aborted", f"It was aborted before anything was switched{why}; blue serves."
+
+
 def _stopped_by(view: RunView) -> str:
     """The error that ended the last leg of an open run; empty when it goes on, or ended as it was asked to."""
     last = next((entry for entry in reversed(view.entries) if entry.kind in ("leg-started", "leg-ended")), None)
@@ -99,6 +142,10 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
         "direction": leg.direction if leg else None,
         "outcome": leg.outcome if leg else None,
         "reason": leg.reason if leg else "",
+        "who": leg.who if leg else "",
+        "seconds": round(view.ended - view.began, 3),
+        "entries": len(view.entries),
+        "ending": ending(view, plan)[0],
         "stopped_by": _stopped_by(view),
         "phase": position.phase,
         "open_intent": position.intent,

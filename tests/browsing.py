@@ -158,6 +158,23 @@ def mermaid_errors(page: "Page", diagrams: Sequence[str]) -> list[str]:
     return said
 
 
+def mermaid_drawn(page: "Page", diagram: str) -> list[str]:
+    """The words of each node of a flowchart as Mermaid draws it, in the order of the nodes' numbers (`n0`, `n1` …)."""
+    page.goto("about:blank")
+    page.add_script_tag(content=_script(MERMAID))
+    drawn: list[str] = page.evaluate(
+        """async diagram => {
+            mermaid.initialize({startOnLoad: false, securityLevel: "strict"})
+            document.body.innerHTML = (await mermaid.render("drawn", diagram)).svg
+            const number = node => Number(node.id.match(/-n(\\d+)-/)[1])
+            return [...document.querySelectorAll(".node")].sort((a, b) => number(a) - number(b))
+                .map(node => node.textContent.trim())
+        }""",
+        diagram,
+    )
+    return drawn
+
+
 def _heard(message: "ConsoleMessage", complaints: list[str]) -> None:
     if message.type in ("error", "warning"):
         complaints.append(f"console {message.type}: {message.text}")

@@ -31,8 +31,9 @@ FLOORS = {
 ANNEXES = {"world", "routing", "bench"}  # beside the house: the local world, and the library that applications import
 WIRING = 3  # a module that lies in cutover/ itself, as app.py does
 ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
-# Who may import what else of the same floor, and why: a plan is built from a checked environment.
-SAME_FLOOR = {("plans", "environment")}
+# Who may import what else of the same floor, and why: a plan is built from a checked environment; text gets into Markdown, and
+# files onto the disk, in one way.
+SAME_FLOOR = {("plans", "environment"), ("report", "runbook")}
 # One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers; and by
 # the routing library, whose stores are in other people's applications, where no adapter is: inside of functions only).
 TECHNOLOGIES = {
@@ -51,6 +52,7 @@ TECHNOLOGIES = {
         "bench",
     },  # aws: the bounds of a parameter, from a template; metrics: Prometheus' own files; bench: a committed environment, changed
     "jinja2": {"runbook", "report", "console"},
+    "markdown_it": {"runbook"},
     "invoke": {"cli"},
     "starlette": {"console", "routing"},  # routing: an example of what mounts its exporter
     "uvicorn": {"console"},

@@ -1,6 +1,9 @@
 """The commands that look: plan, status, history."""
 
+import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -9,6 +12,7 @@ from rich.table import Table
 
 from cutover.cli.ends import ended, say
 
+WIDE = 200  # columns of a table that no terminal is asked for
 ENV = "environment: a file environments/NAME.yaml"
 
 
@@ -17,15 +21,26 @@ ENV = "environment: a file environments/NAME.yaml"
         "env": ENV,
         "detailed-exitcode": "end with 2 when something is to be done",
         "json": "the plan as one document on standard output",
+        "html": "write the plan as a page for review, and print where it is",
+        "out": "where that page goes, instead of .cutover/reviews/ENV-plan.html",
     }
 )
 @ended
-def plan(c: Context, env: str = "", detailed_exitcode: bool = False, json: bool = False) -> None:
+def plan(
+    c: Context, env: str = "", detailed_exitcode: bool = False, json: bool = False, html: bool = False, out: str = ""
+) -> None:
     """Show every step, what is there now, and how each is undone. Example: invoke plan --env staging"""
-    from cutover.cli.opening import named, opened
-    from cutover.cli.plan_shown import show_plan
+    from cutover.cli.opening import is_dry, named, opened
+    from cutover.cli.plan_shown import show_plan, write_review
+    from cutover.core.errors import Refused
 
-    pending = show_plan(opened(named(env), read_only=True), as_json=json)
+    if json and (html or out):
+        raise Refused("--json and --html are two documents: ask for one of them")
+    app = opened(named(env), read_only=True)
+    if html or out:
+        pending = write_review(app, out, dry_run=is_dry(c, False))
+    else:
+        pending = show_plan(app, as_json=json)
     if detailed_exitcode and pending:
         raise Exit(code=2)
 
@@ -34,6 +49,7 @@ def plan(c: Context, env: str = "", detailed_exitcode: bool = False, json: bool 
 @ended
 def history(c: Context, env: str = "", run: str = "", json: bool = False) -> None:
     """List the runs of an environment, or one run's entries; checks the hash chain. Example: invoke history --env local"""
+    from rich.box import SIMPLE
     from rich.console import Console
 
     from cutover.cli.opening import named, opened, print_json
@@ -65,18 +81,25 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
     if json:
         print_json([plain_view(view, app.plan) for view in views])
         return
-    table = Table("run", "began", "took", "state", "entries", "reason")
+    table = Table(box=SIMPLE)
+    for name in ("run", "outcome", "direction", "zone", "who", "began", "took", "reason"):
+        # What is typed again is shown whole, however narrow the terminal is.
+        table.add_column(name, no_wrap=name in ("run", "began"), overflow="fold")
     for view in views:
-        leg = view.position.leg
-        table.add_row(
-            view.run,
-            when(view.began),
-            f"{view.ended - view.began:.0f} s",
-            view.state,
-            str(len(view.entries)),
-            leg.reason if leg else "",
-        )
-    Console(highlight=False).print(table)
+        table.add_row(*_row(plain_view(view, app.plan)))
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _row(view: Mapping[str, Any]) -> list[str]:
+    """A run in the table, with nothing in it that a terminal would act on."""
+    from rich.markup import escape
+
+    from cutover.core.plain import span
+    from cutover.runbook.markdown import visible
+
+    words = [view["run"], view["ending"], view["direction"] or "", view["zone"], view["who"]]
+    words += [when(view["began"]), span(view["seconds"]), view["reason"]]
+    return [escape(visible(one)) for one in words]
 
 
 def when(at: float) -> str:

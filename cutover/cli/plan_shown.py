@@ -1,8 +1,13 @@
 """The plan and the way back on a terminal, or as JSON."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 from cutover.cli.ends import say
+from cutover.core.errors import Refused
+
+REVIEWS = "reviews"
 
 
 def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, which: str = "cutover") -> int:
@@ -16,6 +21,35 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, which: str = "c
         print_json(document)
     else:
         _print_plan(document)
+    return int(document["to_change"])
+
+
+def write_review(app: Any, out: str, *, dry_run: bool) -> int:
+    """Writes the plan as a page and prints where; returns how many steps are not at their end state."""
+    from cutover.plan_rows import plan_document
+    from cutover.rehearsed import rehearsed
+    from cutover.runbook.compose import book_of
+    from cutover.runbook.files import replaced
+    from cutover.runbook.review import review
+
+    environment = app.environment
+    place = Path(out) if out else app.home / REVIEWS / f"{environment.name}-plan.html"
+    times = rehearsed(app)
+    at = time.time()
+    document = plan_document(app, times=times)
+    page = review(book_of(app), document, times, at=at, rehearsed_on=environment.rehearsed_on)
+    if dry_run:
+        say(f"{place} would be written")
+        return int(document["to_change"])
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replaced(place, page)
+    except OSError as error:
+        raise Refused(
+            f"{place} cannot be written: {error.strerror}",
+            next_command=f"invoke plan --env {environment.name} --html --out FILE",
+        ) from error
+    print(place)
     return int(document["to_change"])
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -14,7 +15,13 @@ from invoke.tasks import task
 
 from cutover.cli.ends import ended, say
 
-AS_PACKAGES = ("whole", "faults", "cli", "notify")  # folders of tests/ whose files import each other by its name
+AS_PACKAGES = (
+    "whole",
+    "faults",
+    "cli",
+    "notify",
+    "report",
+)  # folders of tests/ whose files import each other by its name
 STAGE = ("tests/whole", "tests/faults")
 DEBIAN = {
     "dig": "bind9-dnsutils",
@@ -79,10 +86,11 @@ def schema(c: Context, check: bool = False) -> None:
     help={
         "env": "environment; all when left out",
         "check": "end with 2 when a committed runbook is stale, write nothing",
+        "html": "write the pages as HTML into .cutover/reviews/ENV instead, for reading and for paper",
     }
 )
 @ended
-def runbook(c: Context, env: str = "", check: bool = False) -> None:
+def runbook(c: Context, env: str = "", check: bool = False, html: bool = False) -> None:
     """Render runbooks/ENV/*.md from the plan. Example: invoke runbook --env prod --check"""
     from cutover.app import DIRECTORY, open_environment
     from cutover.cli.opening import is_dry
@@ -92,8 +100,12 @@ def runbook(c: Context, env: str = "", check: bool = False) -> None:
 
     complaints: list[str] = []
     for name in [env] if env else names(DIRECTORY):
-        book = book_of(open_environment(name))
+        app = open_environment(name)
+        book = book_of(app)
         folder = Path("runbooks") / name
+        if html and not check:
+            _write_html(book, app.home / "reviews" / name, dry_run=is_dry(c, False))
+            continue
         if check or is_dry(c, False):
             complaints += [f"{folder}/{line}" for line in stale(book, folder)]
             continue
@@ -104,6 +116,17 @@ def runbook(c: Context, env: str = "", check: bool = False) -> None:
             say(line)
         say("next: invoke runbook" + (f" --env {env}" if env else ""))
         raise Exit(code=2)
+
+
+def _write_html(book: Any, folder: Path, *, dry_run: bool) -> None:
+    from cutover.runbook.files import replaced
+    from cutover.runbook.html_pages import html_pages
+
+    pages = html_pages(book)
+    if not dry_run:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, page in pages.items():
+        say(f"{folder / name} would be written" if dry_run else str(replaced(folder / name, page)))
 
 
 @task(

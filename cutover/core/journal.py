@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from cutover.core import killpoint
 from cutover.core.lease import Lease, LeaseStore
 from cutover.core.plain import digest
+from cutover.core.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class State(Store, LeaseStore, Protocol):
     """Journal and lease of one environment in one place."""
 
     def newer(self, than: Entry | None) -> Sequence[Entry]:
-        """What was written after that entry (all of it where there is none), oldest first, and also what belongs to no run.
+        """What was written after that entry (None: all), also what belongs to no run; raises JournalBroken when it does not follow."""
 
-        For who looks again and again. Raises JournalBroken when it does not go on from there.
-        """
+    def rows(self) -> Rows:
+        """Everything that is kept, proven by nobody: a broken chain raises nothing here; raises JournalBroken or Unreachable."""
 
     def close(self) -> None:
         """Gives back what was opened; the lease stays as it is."""

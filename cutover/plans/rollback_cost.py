@@ -36,27 +36,47 @@ class RollbackCost:
         return sum(one.bytes for one in self.behind)
 
 
+@dataclass(frozen=True)
+class WayBack:
+    """The steps that a way back takes, with the seconds that each took when it was last measured, None where it never was."""
+
+    times: Mapping[str, float | None]
+    promised_until: float | None
+
+    @property
+    def seconds(self) -> float:
+        return sum(found for found in self.times.values() if found is not None)
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        return tuple(name for name, found in self.times.items() if found is None)
+
+
+def way_back(plan: Plan, position: Position, entries: Sequence[Entry], window: float) -> WayBack:
+    """What going back from `position` takes, by the journal alone; `window` is rollback.window in seconds."""
+    took = _measured(entries)
+    names = [step.name for _, step in plan.inverse(position.taken, half_done=position.half_done).steps()]
+    times = {name: took.get(name, took.get(name.removesuffix(UNDO))) for name in names}
+    switched = [position.converged_at.get(step.name) for step in plan.switching_steps()]
+    since = max((at for at in switched if at is not None), default=None)
+    return WayBack(times, since + window if since is not None else None)
+
+
 def cost_now(means: Means, plan: Plan, position: Position, entries: Sequence[Entry]) -> RollbackCost:
     """What going back would cost the run at `position`; `entries` are the journal's, of every run: times are taken from there.
 
     The lag of each database is asked for now; nothing is written.
     """
     lags = tuple(behind(pair.green, pair.blue) for pair in means.pairs)
-    took = _measured(entries)
-    names = [step.name for _, step in plan.inverse(position.taken, half_done=position.half_done).steps()]
-    times = {name: took.get(name, took.get(name.removesuffix(UNDO))) for name in names}
-    seconds = sum(found for found in times.values() if found is not None)
-    seconds += max((one.seconds or 0.0 for one in lags), default=0.0)
-    switched = [position.converged_at.get(step.name) for step in plan.switching_steps()]
-    since = max((at for at in switched if at is not None), default=None)
-    promised = since + means.environment.rollback.window if since is not None else None
+    back = way_back(plan, position, entries, means.environment.rollback.window)
+    seconds = back.seconds + max((one.seconds or 0.0 for one in lags), default=0.0)
     return RollbackCost(
         behind=lags,
         seconds=seconds,
-        steps=len(names),
-        unmeasured=tuple(name for name, found in times.items() if found is None),
-        promised_until=promised,
-        decide_by=promised - seconds if promised is not None else None,
+        steps=len(back.times),
+        unmeasured=back.unmeasured,
+        promised_until=back.promised_until,
+        decide_by=back.promised_until - seconds if back.promised_until is not None else None,
     )
 
 

@@ -53,6 +53,11 @@ class Entry:
         return self.step.why() if self.is_step else self.gate.check.why()
 
     @property
+    def criteria(self) -> str:
+        """What whoever answers a gate is to look at; empty where a program answers."""
+        return "" if self.is_step else str(getattr(self.gate.check, "criteria", ""))
+
+    @property
     def anchor(self) -> Markdown:
         return anchor("step" if self.is_step else "gate", self.item.name)
 

@@ -14,6 +14,7 @@ from cutover.core.step import Step
 from cutover.plan_words import Zone
 from cutover.runbook import decision, markdown
 from cutover.runbook.book import Book
+from cutover.runbook.chart import plan_chart
 from cutover.runbook.entries import Chapter, Entry, chapters, final_states, first_zone, remaining, takeable
 from cutover.runbook.extract import fenced
 from cutover.runbook.markdown import Markdown
@@ -32,7 +33,7 @@ def render(book: Book) -> dict[str, str]:
     page = _Page(book, _zone_places(forward, last))
     ending = chapters(book.decommission, start=Zone.FINISHED) if book.decommission else ()
     return {
-        "CUTOVER-RUNBOOK.md": page.render("cutover.md.j2", chapters=forward),
+        "CUTOVER-RUNBOOK.md": page.render("cutover.md.j2", chapters=forward, chart=plan_chart(forward, last)),
         "ROLLBACK-RUNBOOK.md": page.render(
             "rollback.md.j2",
             back=True,
@@ -83,9 +84,16 @@ def filled(template: str, **values: Any) -> str:
 
 @cache
 def _templates() -> Environment:
+    environment = markdown_templates(Path(__file__).parent / "templates")
+    environment.filters.update(_filters())
+    return environment
+
+
+def markdown_templates(folder: Path) -> Environment:
+    """Templates of Markdown, in which every value that is not Markdown yet is escaped as prose."""
     # Not Jinja's own escaping, which is HTML's: `finalize` sees every expression, so no template can forget it.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    return Environment(
+        loader=FileSystemLoader(folder),
         finalize=lambda value: value if isinstance(value, Markdown) else markdown.prose(value),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -93,8 +101,6 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(_filters())
-    return environment
 
 
 def _filters() -> dict[str, Callable[..., Any]]:

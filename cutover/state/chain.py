@@ -8,6 +8,7 @@ from typing import Any
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
+from cutover.core.rows import Row
 
 GENESIS = "0" * 64
 
@@ -35,6 +36,19 @@ START = Head()
 def kept(seq: int, run: str, at: float, token: int, kind: str, data: str, prev: str, hash: str) -> Entry:
     """An entry as a table keeps it, with its data as text; raises ValueError when that is no JSON."""
     return Entry(seq, run, at, token, kind, json.loads(data), prev, hash)
+
+
+FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
+
+
+def unproven(*columns: Any) -> Row:
+    """The same for an audit: whatever stands in the columns."""
+    said = dict(zip(FIELDS, columns, strict=True))
+    try:
+        said["data"] = json.loads(said["data"])
+    except (ValueError, TypeError) as error:
+        return Row(str(said["seq"]), said, f"its data is no JSON: {error}")
+    return Row(str(said["seq"]), said)
 
 
 def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping[str, Any]) -> Entry:

@@ -18,7 +18,8 @@ from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import GENESIS, Head, JournalBroken, chained, going_on, kept, sealed
+from cutover.core.rows import Rows
+from cutover.state.chain import GENESIS, Head, JournalBroken, chained, going_on, kept, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 PATIENCE = 20.0  # seconds for one statement, with every new connection
@@ -57,6 +58,8 @@ WITH held AS (
 INSERT INTO cutover_state.entries
 SELECT environment, %(seq)s, %(run)s, %(at)s, %(token)s, %(kind)s, %(data)s, %(prev)s, %(hash)s FROM held
 RETURNING seq"""
+ENTRIES = """
+SELECT seq, run, at, token, kind, data, prev, hash FROM cutover_state.entries WHERE environment = %s ORDER BY seq"""
 CLAIM = """
 UPDATE cutover_state.lease SET token = %(token)s, holder = %(holder)s
 WHERE environment = %(environment)s AND token = %(last)s
@@ -128,9 +131,8 @@ class PostgresState:
 
     def entries(self, run: str | None = None) -> Sequence[Entry]:
         _, _, head = self._lease_row()  # before the entries, of which there are then at least as many
-        sql = "SELECT seq, run, at, token, kind, data, prev, hash FROM cutover_state.entries WHERE environment = %s ORDER BY seq"
         try:
-            found = [kept(*row) for row in self._look(sql, [self._environment])]
+            found = [kept(*row) for row in self._look(ENTRIES, [self._environment])]
         except ValueError as error:
             raise JournalBroken(f"{self.where}: {error}") from error
         return [entry for entry in chained(found, self.where, head) if run is None or entry.run == run]
@@ -151,6 +153,11 @@ class PostgresState:
                 f"{self.where}: entry {than.seq} is missing, or is not the one that was written as the last"
             )
         return going_on(found[1:], than, self.where)
+
+    def rows(self) -> Rows:
+        _, _, head = self._lease_row()
+        found = [unproven(*row) for row in self._look(ENTRIES, [self._environment])]
+        return Rows(self.where, tuple(found), (head.seq, head.hash))
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         self._ready()

@@ -26,6 +26,7 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
+from cutover.core.rows import Row, Rows
 from cutover.state.chain import START, Head, JournalBroken, chained, follows, going_on, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 from cutover.state.objects import Objects
@@ -133,17 +134,12 @@ class S3State:
         listed = self._objects.list(JOURNAL)
         if listed and kept is None:
             raise JournalBroken(f"{self.where}/{LEASE} is missing, but there are {len(listed)} entries")
-        with ThreadPoolExecutor(READERS) as pool:
-            found = list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
-        entries = chained(found, self.where, kept[0].head if kept is not None else None)
+        entries = chained(self._read_all(listed), self.where, kept[0].head if kept is not None else None)
         return [entry for entry in entries if entry.run and (run is None or entry.run == run)]
 
     def newer(self, than: Entry | None) -> Sequence[Entry]:
         if than is None:
-            listed = self._objects.list(JOURNAL)
-            with ThreadPoolExecutor(READERS) as pool:
-                read = list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
-            return going_on(read, None, self.where)
+            return going_on(self._read_all(self._objects.list(JOURNAL)), None, self.where)
         last = self._entry(than.seq)
         if last is None or last.hash != than.hash:
             raise JournalBroken(
@@ -153,6 +149,27 @@ class S3State:
         while (entry := self._entry((found[-1] if found else than).seq + 1)) is not None:
             found.append(entry)
         return going_on(found, than, self.where)
+
+    def rows(self) -> Rows:
+        """As `entries`, but with those of the kind `lease-taken`: they are links of the chain."""
+        anchor, trouble = None, ""
+        try:
+            held = self._kept()
+            anchor = (held[0].head.seq, held[0].head.hash) if held is not None else None
+            trouble = "" if held is not None else f"{LEASE} is missing"
+        except JournalBroken as error:
+            trouble = error.message
+        listed = self._objects.list(JOURNAL)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = tuple(pool.map(lambda one: self._unproven(*one), listed))
+        return Rows(self.where, found, anchor, trouble if listed else "")
+
+    def _unproven(self, key: str, tag: str) -> Row:
+        try:
+            said = json.loads(self._body(key, tag))
+        except (ValueError, JournalBroken) as error:
+            return Row(key, {}, str(error))
+        return Row(key, said) if isinstance(said, dict) else Row(key, {}, "no object of JSON")
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         body = canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex}).encode()
@@ -246,6 +263,10 @@ class S3State:
             raise JournalBroken(f"{self.where}/{LEASE}: {error}") from error
 
     # --- objects -------------------------------------------------------------------------------------------------
+
+    def _read_all(self, listed: Sequence[tuple[str, str]]) -> list[Entry]:
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda one: self._parsed(one[0], self._body(*one)), listed))
 
     def _entry(self, seq: int) -> Entry | None:
         found = self._objects.get(_entry_key(seq))

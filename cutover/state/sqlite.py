@@ -14,9 +14,11 @@ from cutover.core.clock import Clock, SystemClock
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.state.chain import START, Head, JournalBroken, going_on, kept, sealed
+from cutover.core.rows import Row, Rows
+from cutover.state.chain import START, Head, JournalBroken, going_on, kept, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
+ENTRIES = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
 BUSY = 10.0  # seconds to wait for another process's transaction
 
 SCHEMA = """
@@ -98,6 +100,15 @@ class SqliteState:
             raise JournalBroken(
                 f"{self.path}: entry {entry.seq} is missing, or is not the one that was written as the last"
             )
+
+    def rows(self) -> Rows:
+        found: list[Row] = []
+        with self._one_at_a_time:
+            try:
+                found += (unproven(*row) for row in self._db.execute(ENTRIES))
+            except sqlite3.DatabaseError as error:  # a broken page: what comes before it was read
+                return Rows(str(self.path), tuple(found), trouble=str(error))
+        return Rows(str(self.path), tuple(found))
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         with self._transaction():

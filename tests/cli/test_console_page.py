@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browsing import DESKTOP, PHONE, SCHEMES, axe, shown, sideways
-from cli.console_typed import console_on
 from cli.shell import Shell
 from cli.waiting_run import GATE, NAME, RUN, WaitingRun
+from console_typed import console_on, pressed
 
 from cutover.runs import Conductor
 
@@ -33,23 +33,11 @@ def waiting(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[WaitingRu
     run.close()
 
 
-def press(page: Page, button: str, reason: str = "as agreed") -> str:
-    """Presses it, says why, types the name; what is answered."""
-    page.locator(button).click()
-    page.locator("#ask-reason").fill(reason)
-    page.locator("#ask-environment").fill(NAME)
-    page.locator("#ask-go").click()
-    page.locator("#ask-told.well").wait_for(timeout=SLOWLY)
-    said = page.locator("#ask-told").inner_text()
-    page.locator("#ask-close").click()
-    return said
-
-
 def test_a_run_is_driven_from_the_page(waiting: WaitingRun, page: Page) -> None:
     waiting.begin()
     watching = waiting.watch()
     waiting.eventually(lambda: waiting.entries("waiting", gate=GATE), "the question")
-    with console_on(page, waiting.shell, NAME):
+    with console_on(page, waiting.shell.folder, waiting.shell.variables(), NAME):
         page.get_by_role("heading", name="Who must decide").wait_for(timeout=SLOWLY)
         assert "decision" in page.locator("#decide").inner_text()
         assert page.url.endswith("/"), "the token is not in the address any more"
@@ -61,13 +49,13 @@ def test_a_run_is_driven_from_the_page(waiting: WaitingRun, page: Page) -> None:
         assert "not this environment's" in page.locator("#ask-told").inner_text()
         page.locator("#ask-close").click()
 
-        assert "yes for decision" in press(page, f"#do-approve-{GATE}-decision", "lag is 0")
+        assert "yes for decision" in pressed(page, f"#do-approve-{GATE}-decision", NAME, "lag is 0")
         page.locator("#now", has_text="soak-50").wait_for(timeout=SLOWLY)
         page.locator("#now", has_text="then a soak of 1 h").wait_for(timeout=SLOWLY)
         page.locator("#log", has_text="ann@desk (console)").wait_for(timeout=SLOWLY)
-        assert "stops at its next boundary" in press(page, "#do-hold", "lunch")
-        assert press(page, "#do-resume", "back again")
-        assert "was asked" in press(page, "#do-previous-phase", "slow pages")
+        assert "stops at its next boundary" in pressed(page, "#do-hold", NAME, "lunch")
+        assert pressed(page, "#do-resume", NAME, "back again")
+        assert "was asked" in pressed(page, "#do-previous-phase", NAME, "slow pages")
         page.locator("#timeline", has_text="The way back").wait_for(timeout=SLOWLY)
         waiting.eventually(lambda: waiting.entries("leg-ended", outcome="undone"), "the way back")
         page.locator("#log li", has_text="ends: undone").wait_for(timeout=SLOWLY)
@@ -108,7 +96,7 @@ def test_nothing_that_a_record_holds_does_anything(waiting: WaitingRun, page: Pa
             state.append(RUN, kind, data, app.lease[-1])
         state.wish(RUN, "reject", {"who": HOSTILE, "role": "decision", "gate": GATE, "comment": HOSTILE, "at": 9e9})
     app.close()
-    with console_on(page, waiting.shell, NAME):
+    with console_on(page, waiting.shell.folder, waiting.shell.variables(), NAME):
         page.locator("#log li", has_text="onerror=").first.wait_for(timeout=SLOWLY)
         page.locator("#decide", has_text="onerror=").wait_for(timeout=SLOWLY)
         assert page.locator("main img, main script, #log section").count() == 0
@@ -124,7 +112,7 @@ def test_it_can_be_read_and_used_by_keys(waiting: WaitingRun, page: Page, size: 
     waiting.begin()
     waiting.watch()
     waiting.eventually(lambda: waiting.entries("waiting", gate=GATE), "the question")
-    with console_on(page, waiting.shell, NAME):
+    with console_on(page, waiting.shell.folder, waiting.shell.variables(), NAME):
         page.locator("#decide button").first.wait_for(timeout=SLOWLY)
         assert axe(page) == [] and sideways(page) == 0
         page.keyboard.press("Tab")
@@ -143,7 +131,7 @@ def test_it_can_be_read_and_used_by_keys(waiting: WaitingRun, page: Page, size: 
 
 def test_who_may_only_look_is_offered_nothing(waiting: WaitingRun, page: Page) -> None:
     waiting.begin()
-    with console_on(page, waiting.shell, NAME, "--read-only"):
+    with console_on(page, waiting.shell.folder, waiting.shell.variables(), NAME, "--read-only"):
         page.locator("#do-rollback[title]").wait_for(timeout=SLOWLY)
         assert page.locator("button[data-verb]:enabled").count() == 0
         assert page.locator("#do-rollback").get_attribute("title") == "for the role operator"

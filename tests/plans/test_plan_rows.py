@@ -14,6 +14,7 @@ from cutover.environment import names
 from cutover.flags.stores import opened
 from cutover.plan_rows import CHANGED, HOLDS, LEGEND, MADE, TAKEN_AWAY, plan_document, sign
 from cutover.rehearsed import UNTIMED, rehearsed
+from cutover.reviewed import is_approved
 from cutover.routing import Flag
 
 COMMITTED = Path(__file__).parents[2] / "environments"
@@ -170,3 +171,23 @@ def test_where_it_was_rehearsed_changes_no_plan(folder: Path) -> None:
 
 def _plans(app: App) -> list[Plan]:
     return [app.plan, app.finish, app.decommission]
+
+
+@pytest.mark.parametrize("name", names(COMMITTED))
+def test_what_is_reviewed_is_what_is_carried_out(name: str) -> None:
+    """The plan is shown by what cannot write, and approved by its digest where one can."""
+    shown, carried_out = (open_environment(name, read_only=dry, directory=COMMITTED) for dry in (True, False))
+    for which in ("cutover", "finish", "decommission"):
+        assert shown.as_written(which).digest() == carried_out.plan_named(which).digest()
+
+
+def test_a_reviewed_plan_is_approved_by_the_digest_that_was_shown(folder: Path) -> None:
+    text = (folder / "environments" / "trial.yaml").read_text(encoding="utf-8")
+    smoke = "smoke: {blue: 'http://127.0.0.1:9', green: 'http://127.0.0.1:10'}\n"
+    (folder / "environments" / "trial.yaml").write_text(text + smoke, encoding="utf-8")
+    with opened(f"file:{folder}/flags.json") as store:
+        store.put(Flag(name="search"), 0)
+    shown = open_environment("trial", read_only=True)
+    assert shown.plan.digest() != shown.as_written("cutover").digest()  # or this test would be of nothing
+    digest = plan_document(shown, times=UNTIMED)["start_digest"]
+    is_approved(open_environment("trial").plan, digest)

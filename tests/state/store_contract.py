@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 from places import Kept
 
+from cutover.core.audit import audit
 from cutover.core.clock import SystemClock
 from cutover.core.errors import LeaseHeld, LeaseLost
 from cutover.core.journal import Entry, Journal, State
@@ -80,6 +81,45 @@ def a_changed_or_missing_entry_is_found(kept: Kept) -> None:
         kept.remove(entries[2].seq)
         with pytest.raises(JournalBroken, match=rf"entry {entries[3].seq} was changed, or one before it is missing"):
             state.entries()
+
+
+def an_audit_reads_what_entries_refuse(kept: Kept) -> None:
+    entries = filled(kept, 5)
+    state = kept.state()
+    with opened(state):
+        whole = audit(state.rows(), entries[2].hash)
+        assert (whole.broken, whole.noted_at, whole.head) == (None, entries[2].seq, entries[4].hash)
+        assert [entry for entry in whole.entries if entry.run] == entries
+        kept.change(entries[2].seq)
+        broken = audit(state.rows()).broken
+        assert broken is not None and (broken.kind, broken.number) == ("edited", entries[2].seq)
+        assert (broken.field("run"), broken.field("kind")) == ("r1", "other")
+        kept.remove(entries[2].seq)
+        broken = audit(state.rows()).broken
+        assert broken is not None and (broken.kind, broken.number) == ("missing", entries[2].seq)
+        assert broken.field("seq") == entries[3].seq
+
+
+def an_audit_of_nothing_is_whole(kept: Kept) -> None:
+    state = kept.state()
+    with opened(state):
+        nothing = audit(state.rows())
+        assert (nothing.broken, nothing.entries, nothing.head) == (None, (), "0" * 64)
+
+
+def an_audit_finds_a_tail_that_was_cut_off(kept: Kept) -> None:
+    """Where the head is noted beside the lease; elsewhere a hash that somebody noted finds it."""
+    entries = filled(kept, 4)
+    for entry in entries[2:]:
+        kept.remove(entry.seq)
+    state = kept.state()
+    with opened(state):
+        broken, noted = audit(state.rows()).broken, audit(state.rows(), entries[3].hash[:12]).broken
+    assert noted is not None and noted.number == entries[2].seq
+    if kept.anchored:
+        assert broken is not None and (broken.kind, broken.number) == ("truncated", entries[2].seq)
+    else:
+        assert broken is None and noted.kind == "noted-head-missing"
 
 
 def a_tail_that_was_cut_off_is_found(kept: Kept) -> None:

@@ -6,11 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from cli.shell import Shell
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -19,9 +18,9 @@ LINK = re.compile(r"(http://127\.0\.0\.1:\d+/#\S+)")
 
 
 @contextmanager
-def console_on(page: Page, shell: Shell, env: str, *args: str) -> Iterator[None]:
+def console_on(page: Page, folder: Path, variables: Mapping[str, str], env: str, *args: str) -> Iterator[None]:
     """A console that serves `env`, opened on this page; the page is left before it ends, or it would complain of that."""
-    with console_link(shell, env, *args) as link:
+    with console_link(folder, variables, env, *args) as link:
         page.goto(link)
         page.locator("#connection.live").wait_for(timeout=30_000)
         yield
@@ -29,12 +28,12 @@ def console_on(page: Page, shell: Shell, env: str, *args: str) -> Iterator[None]
 
 
 @contextmanager
-def console_link(shell: Shell, env: str, *args: str) -> Iterator[str]:
+def console_link(folder: Path, variables: Mapping[str, str], env: str, *args: str) -> Iterator[str]:
     """The first link of a console that serves `env`; the console is ended afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", "console", "--env", env, *args],
-        cwd=shell.folder,
-        env=shell.variables({"CUTOVER_WHO": "ann@desk"}),
+        cwd=folder,
+        env={**variables, "CUTOVER_WHO": "ann@desk"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,3 +51,15 @@ def console_link(shell: Shell, env: str, *args: str) -> Iterator[str]:
     finally:
         process.kill()
         process.communicate(timeout=60)
+
+
+def pressed(page: Page, button: str, env: str, reason: str) -> str:
+    """Presses the button, says why, types the environment's name; what is answered."""
+    page.locator(button).click()
+    page.locator("#ask-reason").fill(reason)
+    page.locator("#ask-environment").fill(env)
+    page.locator("#ask-go").click()
+    page.locator("#ask-told.well").wait_for(timeout=60_000)
+    said = page.locator("#ask-told").inner_text()
+    page.locator("#ask-close").click()
+    return said

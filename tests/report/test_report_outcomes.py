@@ -1,0 +1,195 @@
+"""What a report says of each way in which a run can come out, of runs that were really walked."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report.walked import Policy, Walked, errors, ill, well
+
+from cutover.report.pages import rendered
+from cutover.report.sections import sections
+
+
+def whole(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, after all of its pages were made of it: each is there for every outcome."""
+    pages = rendered(document)
+    assert json.loads(pages["report.json"]) == json.loads(json.dumps(document))
+    for section in sections(document):
+        assert section.title in pages["report.md"] and section.title.split(",")[0] in pages["report.html"]
+    return document
+
+
+def test_a_run_that_is_done() -> None:
+    run = Walked()
+    run.go()
+    document = whole(run.report())
+    outcome = document["outcome"]
+    assert (outcome["title"], outcome["zone"], outcome["who"]) == ("done", "rollback", ["tester"])
+    assert (outcome["began"], outcome["ended"]) == (run.view.began, run.view.ended)
+    (leg,) = document["legs"]
+    assert [phase["name"] for phase in leg["phases"]] == [phase.name for phase in run.plan.phases]
+    assert [item["name"] for item in leg["items"]] == [item.name for _, item in run.plan.walk()]
+    assert {item["result"] for item in leg["items"]} == {"done", "passed"}
+    soaks = [wait for item in leg["items"] for wait in item["waits"] if wait["kind"] == "soak"]
+    assert soaks == []  # they count from the step before them, which is no wait of their own
+    assert [(one["step"], one["serves"]) for one in document["commits"]] == [("switchover", "green")]
+    assert [(one["host"], one["percent"]) for one in document["share"]["asked"]] == [
+        ("share", 10.0),
+        ("share", 50.0),
+        ("share", 100.0),
+    ]
+    found = document["differences"]
+    assert (found["events"], found["not_reached"], found["skipped"]) == ([], [], [])
+    assert document["journal"]["head"] == run.view.entries[-1].hash
+    assert [one["step"] for one in document["commands"]] == [step.name for _, step in run.plan.steps()]
+    assert document["commands"][0]["commands"] == ["put ttl 5"] and document["commands"][0]["result"] == "done"
+    back = document["cost"]
+    assert back["steps"][0]["step"] == "alarm-new-undo" and back["taken"] is None
+    assert back["promised_until"] == pytest.approx(document["commits"][0]["at"] + 86_400)
+
+
+def test_a_run_that_a_trigger_took_back() -> None:
+    run = Walked(guards=lambda w: (errors(w, at=50, policy=Policy.ROLLBACK),))
+    run.go()
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "rolled back"
+    assert "the run's own policy: guard errors: 7 % errors at 50 %" in document["outcome"]["says"]
+    forward, back = document["legs"]
+    assert (forward["outcome"], back["outcome"], back["direction"]) == ("turned back", "rolled-back", "back")
+    assert forward["ended"] == back["began"]
+    assert [one["serves"] for one in document["commits"]] == ["green", "blue"]
+    (started,) = document["guards"]
+    assert (started["guard"], started["started"][0]["starts"]) == ("errors", "rollback")
+    assert {one["name"] for one in document["differences"]["not_reached"]} >= {"share-100", "checklist"}
+    assert document["cost"]["taken"] == pytest.approx(back["ended"] - back["began"], abs=0.001)
+    assert {one["step"] for one in document["cost"]["steps"]} >= {"switchover-undo", "share-10-undo"}
+    assert document["share"]["asked"][-1]["percent"] == 0.0
+
+
+def test_a_run_that_stood_still_first() -> None:
+    run = Walked(guards=lambda w: (errors(w, at=50, policy=Policy.ROLLBACK, investigate=60.0),))
+    run.go()
+    document = whole(run.report())
+    (standing,) = [one for one in document["legs"][0]["waits"] if one["kind"] == "standing"]
+    assert standing["ended"] - standing["began"] == pytest.approx(60.0, abs=5)
+    assert [one["kind"] for one in document["differences"]["events"]] == ["standing", "standing-ended", "guard-failed"]
+
+
+def test_a_run_that_was_aborted_before_its_commit() -> None:
+    run = Walked(checks={"caught-up": ill("far behind")})
+    run.go()
+    document = whole(run.report())
+    assert (document["outcome"]["title"], document["outcome"]["zone"]) == ("aborted", "cancel")
+    assert "far behind" in document["outcome"]["says"] and "blue serves" in document["outcome"]["says"]
+    assert document["commits"] == [] and document["legs"][0]["items"][-1]["result"] == "failed"
+    assert [one["kind"] for one in document["differences"]["events"]] == ["failed"]
+    assert document["share"]["asked"] == []
+
+
+def test_a_window_that_was_taken_back() -> None:
+    run = Walked(checks={"lag": ill("too late")})
+    run.go()
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "window taken back"
+    assert [leg["outcome"] for leg in document["legs"]] == ["turned back", "undone"]
+    assert "overrun" in [one["kind"] for one in document["differences"]["events"]]
+    assert document["commits"] == []
+
+
+def test_a_person_takes_it_back_later() -> None:
+    run = Walked()
+    run.go()
+    run.world.clock.sleep(600)
+    run.go(lambda one: one.back(reason="checkout is slow"))
+    document = whole(run.report())
+    assert document["outcome"]["says"] == "Blue serves again; a person asked for it: checkout is slow."
+    (idle,) = [one for one in document["legs"][0]["waits"] if one["kind"] == "nobody"]
+    assert idle["ended"] - idle["began"] == pytest.approx(600, abs=1)
+    assert [one["why"] for one in document["words"]] == ["", "checkout is slow"]
+
+
+def test_a_run_that_goes_on_still() -> None:
+    for place in range(100):
+        run = Walked()
+        if run.killed(place) == "after intent:switchover":
+            break
+    run.world.clock.sleep(10)
+    document = whole(run.report())
+    outcome = document["outcome"]
+    assert (outcome["title"], outcome["under_way"], outcome["ended"]) == ("under way", True, None)
+    assert outcome["open_intent"] == "switchover" and outcome["seconds"] > 10
+    assert document["legs"][0]["items"][-1]["result"] == "under way"
+    assert document["commands"][-1]["result"] == "not answered"
+    run.go()
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "done"
+    assert [one["step"] for one in document["commands"]].count("switchover") == 2
+    assert "leg-resumed" in [one["kind"] for one in document["differences"]["events"]]
+    assert [one["about"] for one in document["legs"][0]["waits"]] == ["until it was resumed"]
+
+
+def test_a_run_that_waits_for_people() -> None:
+    run = Walked(asks=True)
+    run.go(detached=True)
+    run.says("approve", "decision", comment="errors are low")
+    run.says("hold", reason="lunch")
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "waiting" and document["outcome"]["asked"].keys() == {"go"}
+    (gate,) = document["approvals"]
+    assert (gate["state"], gate["criteria"], gate["ended"]) == ("waits", "errors", None)
+    assert [one["role"] for one in gate["roles"]] == ["decision", "database"]
+    (word,) = gate["words"]
+    assert (word["who"], word["comment"], word["recorded"]) == ("ann", "errors are low", False)
+    assert ("hold", "lunch") in [(one["what"], one["why"]) for one in document["words"]]
+
+    run.says("resume")
+    run.says("approve", "database", who="bob")
+    run.go()
+    (gate,) = whole(run.report())["approvals"]
+    assert gate["state"] == "passed" and [one["recorded"] for one in gate["words"]] == [True, True]
+
+
+def test_a_run_that_was_finished() -> None:
+    run = Walked()
+    run.go()
+    store = run.world.store
+    last = store.kept[-1].seq
+    leg = {"direction": "forward", "plan": "finish", "digest": "f", "who": "ann"}
+    for kind, data in (("leg-started", leg), ("leg-ended", {"outcome": "done"})):
+        last += 1
+        store.kept.append(replace(store.kept[-1], seq=last, at=run.world.clock.now() + last, kind=kind, data=data))
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "finished" and document["outcome"]["zone"] == "finished"
+    assert document["legs"][-1]["name"] == "2. finish"
+    assert document["cost"]["missing"] == "the way back was removed by `finish`"
+
+
+def test_what_went_otherwise_is_told() -> None:
+    run = Walked(checks={"preflight": well()})
+    run.world.faults = {"ttl=5": ["before"], "share=10 %": ["after"], "maintenance=on": ["before"]}
+    run.go()
+    assert run.world.kinds()[-1] == "leg-ended"
+    document = whole(run.report())
+    kinds = [one["kind"] for one in document["differences"]["events"]]
+    assert "command-failed" in kinds
+    (failed, *_) = [one for one in document["commands"] if one["step"] == "ttl-down"]
+    assert failed["result"].startswith("failed: ConnectionError")
+
+
+def test_a_step_that_took_long_is_named() -> None:
+    run = Walked()
+    run.world.command_seconds = 20.0
+    run.go(lambda one: one.forward(until="prepare"))
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "stopped after prepare"
+    slow = {one["name"] for one in document["differences"]["steps"] if one["slow"]}
+    assert slow == {"ttl-down", "subscribe", "kit"}
+    assert {one["phase"] for one in document["differences"]["not_reached"]} >= {"window", "bake"}
+
+
+def test_what_was_there_already_is_told() -> None:
+    run = Walked()
+    run.world.values["ttl"] = 5
+    run.go()
+    assert run.report()["differences"]["skipped"] == ["ttl-down"]
