@@ -1,5 +1,6 @@
 """The model of a whole cutover: prepare, a window with a commit point, three shifts, bake."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from toy_world import FENCED, OPEN, Ask, Both, Put, Switch, World, well
@@ -23,7 +24,9 @@ def world() -> World:
     return World(values=dict(START))
 
 
-def plan(w: World, checks: dict[str, Check] | None = None, guards: tuple[Guard, ...] = (), **policies: Policy) -> Plan:
+def plan(
+    w: World, checks: Mapping[str, Check] | None = None, guards: tuple[Guard, ...] = (), **policies: Policy
+) -> Plan:
     """The plan over `w`; `checks` replaces the check of a gate by its name, `policies` what its failure starts."""
 
     def check(name: str) -> Check:
