@@ -212,3 +212,21 @@ def test_a_line_that_says_nothing_any_more_is_given_up_and_taken_again(page: "Pa
         desk.shown.write()
         wait_for_line(page, "entry 7")
         assert lines(page) == [f"entry {seq}" for seq in range(1, 8)]
+
+
+@pytest.mark.parametrize(("verb", "times"), [("break", 1), ("rollback", 2)])
+def test_what_failed_is_not_tried_again_by_another_press_and_what_was_refused_is(
+    page: "Page", desk: Desk, complaints: list[str], verb: str, times: int
+) -> None:
+    button = f'<button id="b" data-verb="{verb}" data-needs="viewer" data-label="Do" data-says="" data-command="">Do</button>'
+    desk.shown.panel("state", button)
+    let_in(page, desk)
+    page.click("#b")
+    page.fill("#ask-reason", "as agreed")
+    page.fill("#ask-environment", "shop")
+    for number in (1, 2):
+        with page.expect_response(f"**/do/{verb}"):
+            page.click("#ask-go")
+        expect(page.locator("#ask-told")).to_contain_text("next: invoke status")
+        assert len(desk.buttons.done) == min(number, times)
+    expected(complaints, r"status of (409|500)")

@@ -69,8 +69,8 @@ async function answered(answer) {
     return;
   }
   tell(said.next ? `${said.error}\nnext: ${said.next}` : said.error, "bad");
-  // What was refused was not done: with other words it is another request.
-  asked.once = crypto.randomUUID();
+  // What was refused was not done: with other words it is another request. What failed may have been done.
+  if (answer.status !== 500) asked.once = crypto.randomUUID();
   go.disabled = false;
 }
 
