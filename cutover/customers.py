@@ -28,7 +28,7 @@ class Switched:
 
 
 @dataclass(frozen=True)
-class Minute:
+class Piece:
     """The requests that ended in one piece of the run's time: how many, how many failed, and the 95th percentile in ms."""
 
     at: float
@@ -59,7 +59,7 @@ def write_pause_ms(ledger: Ledger, one: Switched) -> float | None:
     return ledger.between(one.began - AROUND, one.ended + AROUND).write_gap_ms
 
 
-def by_time(ledger: Ledger, since: float, until: float, pieces: int, deadline: Deadline) -> tuple[list[Minute], str]:
+def by_time(ledger: Ledger, since: float, until: float, pieces: int, deadline: Deadline) -> tuple[list[Piece], str]:
     """The span in so many pieces, and what is missing of it: a ledger that cannot be read before the deadline ends early."""
     width = max((until - since) / pieces, 1.0)
     took: dict[int, list[float]] = {}
@@ -75,7 +75,7 @@ def by_time(ledger: Ledger, since: float, until: float, pieces: int, deadline: D
         place = int((ended - since) / width)
         took.setdefault(place, []).append((ended - float(line["at"])) * 1000)
         failed[place] = failed.get(place, 0) + (not line["ok"])
-    found = [Minute(since + (n + 0.5) * width, len(took[n]), failed[n], _p95(sorted(took[n]))) for n in sorted(took)]
+    found = [Piece(since + (n + 0.5) * width, len(took[n]), failed[n], _p95(sorted(took[n]))) for n in sorted(took)]
     return found, missing or ("" if found else "the ledger has no request of that time")
 
 

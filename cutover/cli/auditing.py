@@ -92,9 +92,9 @@ def told(document: dict[str, Any]) -> Iterator[str]:
     """The document for a person."""
     from cutover.cli.looking import when
 
-    broken, count = document["broken"], document["proven"]
+    broken, count, runs = document["broken"], document["proven"], len(document["runs"])
     span = f", {when(document['first'])} to {when(document['last'])}" if count else ""
-    yield f"{document['where']}: {count} of {document['kept']} entries hold, {len(document['runs'])} runs{span}"
+    yield f"{document['where']}: {count} of {document['kept']} entries hold, {runs} run{'s' * (runs != 1)}{span}"
     yield f"head {document['head']}"
     if document["noted"] and document["noted"]["entry"]:
         after = count - document["noted"]["entry"]
@@ -109,7 +109,8 @@ def told(document: dict[str, Any]) -> Iterator[str]:
         entry = broken["entry"]
         # Nobody has proven these: what a terminal would act on is shown as it is written.
         yield f"  what stands there: {broken['place']!r}, run {entry['run']!r}, {_when(entry['at'])}, {entry['kind']!r}"
-    yield f"  entries before it hold; of what follows nothing is proven. Keep a copy of {document['where']} before anything else"
+    follows = "; of what follows nothing is proven" if broken["place"] is not None else ""
+    yield f"  the entries before it hold{follows}. Keep a copy of {document['where']} before anything else"
 
 
 def _when(at: Any) -> str:

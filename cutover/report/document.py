@@ -25,7 +25,6 @@ class Gathered:
 
     environment: str
     description: str = ""
-    protected: bool = False
     owners: Mapping[str, str] = field(default_factory=dict)
     wishes: Sequence[tuple[str, Mapping[str, Any]]] = ()
     journal: Sequence[Entry] = ()

@@ -77,7 +77,6 @@ def gathered(
     return Gathered(
         environment=environment.name,
         description=environment.description,
-        protected=environment.protected,
         owners=environment.owners.model_dump(),
         wishes=wishes,
         journal=entries,
@@ -99,7 +98,9 @@ def _span(view: RunView, now: float) -> tuple[float, float]:
     """The time of the cutover and its way back with some before and after it; what ended blue long after is no part of it."""
     mine = [entry.at for entry in view.entries]
     later = next((leg.at for leg in view.position.legs if leg.plan != "cutover"), None)
-    ended = now if view.position.under_way and later is None else max(at for at in mine if later is None or at <= later)
+    leg = view.position.leg
+    goes_on = later is None and leg is not None and leg.outcome in (None, "waiting")
+    ended = now if goes_on else max(at for at in mine if later is None or at <= later)
     around = min(AROUND, max(30.0, SHARE * (ended - view.began)))
     return view.began - around, max(min(ended + around, now), view.began + 1.0)
 

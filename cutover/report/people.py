@@ -28,7 +28,7 @@ def approvals(plan: Plan, position: Position, entries: Sequence[Entry], wishes: 
         if item.name in position.asked:
             state = "waits"
         else:
-            state = ends[-1].kind if ends else "not reached"
+            state = ends[-1].kind if ends else "asked, and never answered" if asked else "not reached"
         found.append(
             {
                 "gate": item.name,

@@ -42,10 +42,12 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
 def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
     outcome, customers = document["outcome"], document["customers"]
     ended = when(outcome["ended"]) if outcome["ended"] is not None else f"not yet (written {when(document['written'])})"
+    # A run that waits or was stopped can be gone on with: it came to a stand, and to no end.
+    stands = outcome["state"] == "open" and not outcome["under_way"]
     facts = [
         ("outcome", outcome["title"]),
         ("began", when(outcome["began"])),
-        ("ended", ended),
+        ("stands since" if stands else "ended", ended),
         ("took", took(outcome["seconds"]) + ("" if outcome["ended"] is not None else " so far")),
         ("zone", f"{outcome['zone']}: {ZONES.get(outcome['zone'], '')}"),
         ("who", ", ".join(outcome["who"]) or "not recorded"),

@@ -188,6 +188,15 @@ def test_a_step_that_took_long_is_named() -> None:
     assert {one["phase"] for one in document["differences"]["not_reached"]} >= {"window", "bake"}
 
 
+def test_looking_before_the_first_command_belongs_to_a_step() -> None:
+    run = Walked()
+    run.world.unreachable = {"subscription": 12}
+    run.go()
+    items = {item["name"]: item for item in run.report()["legs"][0]["items"]}
+    assert items["subscribe"]["began"] == pytest.approx(items["ttl-down"]["ended"], abs=0.1)
+    assert items["subscribe"]["seconds"] > 0.5
+
+
 def test_what_was_there_already_is_told() -> None:
     run = Walked()
     run.world.values["ttl"] = 5

@@ -146,18 +146,12 @@ def test_nothing_in_a_journal_becomes_markdown(seed: int) -> None:
     inside = [child for token in tokens for child in token.children or ()]
     kinds = {token.type for token in [*tokens, *inside]}
     assert not kinds & {"html_block", "html_inline", "link_open", "image", "code_block", "autolink", "blockquote_open"}
-    columns: int | None = None
-    for token in tokens:
-        if token.type == "tr_open":
-            columns, before = 0, columns
-        elif token.type in ("th_open", "td_open"):
-            columns = (columns or 0) + 1
-        elif token.type == "table_close":
-            columns = None
-        elif token.type == "tr_close" and before is not None:
-            assert columns == before, page.splitlines()[(token.map or [0])[0]]
-    lines = [line for line in page.splitlines() if line.startswith("|")]
-    assert lines and not any(char in page for char in "\x1b\x07\u202e\u2066\u200b")
+    # Markdown leaves out the cells that a row has too many: they are counted in the text.
+    tables = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+    for table in tables:
+        bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(bars) == 1, table
+    assert len(tables) > 8 and not any(char in page for char in "\x1b\x07\u202e\u2066\u200b")
     headings = [
         tokens[n + 1].content for n, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"
     ]

@@ -22,7 +22,7 @@ from cutover.plans.approval import Approved
 from cutover.report.document import Gathered, document
 from cutover.run_views import RunView, runs_of
 
-__all__ = ["Ask", "Finding", "Guard", "Policy", "Walked", "ill", "well"]
+__all__ = ["Ask", "Finding", "Guard", "Policy", "Walked", "ill", "killed_at", "well"]
 
 ROLES = (("decision", "head of operations"), ("database", "database on-call"))
 

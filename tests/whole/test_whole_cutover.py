@@ -71,6 +71,23 @@ def name_servers_lead_to_green(stage: Stage) -> None:
     assert [(each["role"], each["side"]) for each in by_name["api"]["answers"]] == [("name server", "green")]
 
 
+def the_report_tells_of_it(stage: Stage, done: Done, *, switches: int) -> None:
+    """The pause that the result names, figures of both sides, and how it came out."""
+    found = stage.run("report", "--env", "whole", "--json").ended(0).json
+    assert (found["run"], found["outcome"]["outcome"]) == (done.json["run"], done.json["outcome"])
+    assert len(found["pauses"]) == len(found["commits"]) == switches
+    pause = found["pauses"][-1]
+    assert pause["customers_ms"] == pytest.approx(done.json["write_pause_ms"], abs=0.2)
+    assert pause["database_ms"] == done.json["database_pause_ms"]
+    assert (found["customers"]["lost_writes"], found["customers"]["duplicated_writes"]) == (0, 0)
+    assert found["customers"]["requests"] > 0 and found["customers"]["failed"] == 0
+    curves = {(one["figure"], one["side"]): one for one in found["figures"]["curves"]}
+    assert all(curves[name, side]["samples"] for name in ("latency", "orders") for side in ("blue", "green"))
+    assert any(one["by"].endswith("tagged responses") for one in found["share"]["observed"])
+    whole = stage.run("audit", "verify", "--env", "whole", "--head", found["journal"]["head"]).ended(0)
+    assert "whole: no entry was changed" in str(whole)
+
+
 def test_forward_again_back_and_forward_again(stage: Stage) -> None:
     asked = len(stage.aws_calls())
     with Poller(stage).watching():
@@ -94,6 +111,7 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         assert {r["TTL"] for r in stage.records()} == {2}
         stage.writes_go_on()
         stage.nothing_lost(first.began, "green")
+        the_report_tells_of_it(stage, first, switches=1)
 
         turned = len(stage.aws_calls())
         back = stage.rollback("whole").ended(0)
@@ -108,6 +126,7 @@ def test_forward_again_back_and_forward_again(stage: Stage) -> None:
         assert {r["SetIdentifier"]: r["Weight"] for r in stage.records()} == {"blue": 100, "green": 0}
         stage.writes_go_on()
         stage.nothing_lost(first.began, "blue")
+        the_report_tells_of_it(stage, back, switches=2)
 
         reviewed = stage.run("plan", "--env", "whole", "--json").ended(0).json["start_digest"]
         second = stage.cutover("whole", "--approve", reviewed).ended(0)
