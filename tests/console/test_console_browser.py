@@ -20,6 +20,7 @@ NASTY = (
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
+    """Asked for before the page, so that it ends after it: a page whose console is gone complains."""
     with answering(lines=5) as desk:
         yield desk
 
@@ -44,7 +45,7 @@ def expected(complaints: list[str], pattern: str) -> None:
     complaints.clear()
 
 
-def test_a_link_logs_in_and_leaves_no_trace_of_its_token(page: "Page", desk: Desk) -> None:
+def test_a_link_logs_in_and_leaves_no_trace_of_its_token(desk: Desk, page: "Page") -> None:
     link = desk.console.link(OPERATOR)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -62,7 +63,7 @@ def test_a_link_logs_in_and_leaves_no_trace_of_its_token(page: "Page", desk: Des
     assert page.locator("body").get_attribute("data-roles") == "operator viewer"
 
 
-def test_reload_keeps_the_session_and_logging_out_ends_it(page: "Page", desk: Desk) -> None:
+def test_reload_keeps_the_session_and_logging_out_ends_it(desk: Desk, page: "Page") -> None:
     let_in(page, desk)
     page.reload()
     page.wait_for_selector("#log")
@@ -74,7 +75,7 @@ def test_reload_keeps_the_session_and_logging_out_ends_it(page: "Page", desk: De
     assert page.locator("#log").count() == 0 and desk.streams() == 0
 
 
-def test_a_link_that_was_used_says_so(new_page: "Callable[[], Page]", desk: Desk, complaints: list[str]) -> None:
+def test_a_link_that_was_used_says_so(desk: Desk, new_page: "Callable[[], Page]", complaints: list[str]) -> None:
     link = desk.console.link(OPERATOR)
     first, second = new_page(), new_page()
     first.goto(link)
@@ -85,14 +86,14 @@ def test_a_link_that_was_used_says_so(new_page: "Callable[[], Page]", desk: Desk
     expected(complaints, r"status of 403")
 
 
-def test_a_link_that_is_pasted_into_the_open_page_changes_the_person(page: "Page", desk: Desk) -> None:
+def test_a_link_that_is_pasted_into_the_open_page_changes_the_person(desk: Desk, page: "Page") -> None:
     let_in(page, desk)
     page.evaluate("link => { location.href = link }", desk.console.link(APPROVER))
     expect(page.locator("body")).to_have_attribute("data-roles", "approver viewer")
     assert "#" not in page.url
 
 
-def test_panels_and_lines_come_by_themselves_and_nothing_typed_is_lost(page: "Page", desk: Desk) -> None:
+def test_panels_and_lines_come_by_themselves_and_nothing_typed_is_lost(desk: Desk, page: "Page") -> None:
     desk.shown.panel("share", '<input id="why"><details id="more"><summary>more</summary>text</details>')
     let_in(page, desk)
     page.fill("#why", "half a sentence")
@@ -113,7 +114,7 @@ def test_panels_and_lines_come_by_themselves_and_nothing_typed_is_lost(page: "Pa
     assert lines(page) == [f"entry {seq}" for seq in range(1, 7)]
 
 
-def test_what_is_escaped_stays_text_everywhere(page: "Page", desk: Desk) -> None:
+def test_what_is_escaped_stays_text_everywhere(desk: Desk, page: "Page") -> None:
     """Through the first paint, a panel, a line, and the name of a person."""
     from markupsafe import escape
 
@@ -129,7 +130,7 @@ def test_what_is_escaped_stays_text_everywhere(page: "Page", desk: Desk) -> None
     assert page.evaluate("typeof hit") == "undefined" and page.locator("main img, main script, main svg").count() == 0
 
 
-def test_what_is_not_escaped_by_mistake_does_nothing_either(page: "Page", desk: Desk, complaints: list[str]) -> None:
+def test_what_is_not_escaped_by_mistake_does_nothing_either(desk: Desk, page: "Page", complaints: list[str]) -> None:
     desk.shown.panel("state", NASTY)
     let_in(page, desk)
     desk.shown.panel("share", "<form action='https://evil.example'><button id='send'>x</button></form>" + NASTY)
@@ -141,7 +142,7 @@ def test_what_is_not_escaped_by_mistake_does_nothing_either(page: "Page", desk: 
     expected(complaints, r"CSP: |Content Security Policy|status of 404")
 
 
-def test_another_page_in_the_same_browser_does_nothing(page: "Page", desk: Desk, complaints: list[str]) -> None:
+def test_another_page_in_the_same_browser_does_nothing(desk: Desk, page: "Page", complaints: list[str]) -> None:
     let_in(page, desk)
     page.goto("about:blank")
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
@@ -176,17 +177,17 @@ def test_a_lost_connection_is_said_and_mended_without_a_line_lost_or_doubled(
         second.shown.write()
         wait_for_line(page, "entry 10")
         assert lines(page) == [f"entry {seq}" for seq in range(1, 11)]
-        assert not complaints
         [cookie] = [one["value"] for one in page.context.cookies() if "value" in one]
         session = sessions.find(cookie)
         assert session is not None
         sessions.end(session)
         second.shown.write()
         expect(page.locator("#connection")).to_contain_text("logged out")
-        expected(complaints, r"status of 401")
+        page.goto("about:blank")
+        expected(complaints, r"status of 401|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")
 
 
-def test_a_journal_that_begins_anew_loads_the_page_again(page: "Page", desk: Desk) -> None:
+def test_a_journal_that_begins_anew_loads_the_page_again(desk: Desk, page: "Page") -> None:
     let_in(page, desk)
     desk.shown.kept = desk.shown.kept[:2]
     desk.shown.tell()
@@ -212,11 +213,12 @@ def test_a_line_that_says_nothing_any_more_is_given_up_and_taken_again(page: "Pa
         desk.shown.write()
         wait_for_line(page, "entry 7")
         assert lines(page) == [f"entry {seq}" for seq in range(1, 8)]
+        page.goto("about:blank")
 
 
 @pytest.mark.parametrize(("verb", "times"), [("break", 1), ("rollback", 2)])
 def test_what_failed_is_not_tried_again_by_another_press_and_what_was_refused_is(
-    page: "Page", desk: Desk, complaints: list[str], verb: str, times: int
+    desk: Desk, page: "Page", complaints: list[str], verb: str, times: int
 ) -> None:
     button = f'<button id="b" data-verb="{verb}" data-needs="viewer" data-label="Do" data-says="" data-command="">Do</button>'
     desk.shown.panel("state", button)
