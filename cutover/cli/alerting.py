@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 from cutover.cli.looking import ENV
 
 MONITORING = Path("monitoring")
@@ -102,7 +102,7 @@ class Order:
                 told = f"✗ {step}" if isinstance(step, str) else taken(step, self.dry)
             except CutoverError as error:
                 told = f"✗ {error.message}" + (f" (next: {error.next_command})" if error.next_command else "")
-            print(f"  {told[0]} {called:<40} {told[2:]}" if called else f"  {told}")
+            put(f"  {told[0]} {called:<40} {told[2:]}" if called else f"  {told}")
             said.append(told)
         failed = sum(told.startswith("✗") for told in said)
         if failed:
@@ -220,9 +220,9 @@ def dashboards(
     if not remove:
         for view in made.views:
             for reason in view.absent:
-                print(f"empty: {view.title}: {reason}")
+                put(f"empty: {view.title}: {reason}")
         for name, reason in made.unshown().items():
-            print(f"not shown: {name}: {reason}")
+            put(f"not shown: {name}: {reason}")
     if order.acts:
         order.brought(_dashboard_steps(order, made))
 
@@ -271,4 +271,4 @@ def _told(missing: Mapping[str, Iterable[Any]]) -> None:
     """What dropped out, by name: nothing does so in silence."""
     for kind, ones in missing.items():
         for one in ones:
-            print(f"{kind}: {one.name}: {one.reason}")
+            put(f"{kind}: {one.name}: {one.reason}")

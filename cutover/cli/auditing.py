@@ -7,7 +7,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 from cutover.cli.looking import ENV
 
 UNPROVEN = (
@@ -50,7 +50,7 @@ def audit(c: Context, what: str, env: str = "", head: str = "", json: bool = Fal
         print_json(document)
     else:
         for line in told(document):
-            print(line)
+            put(line)
     if found.broken is not None:
         raise Exit(code=1)
 

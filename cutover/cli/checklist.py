@@ -6,7 +6,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import ended, put
 from cutover.cli.looking import ENV
 
 
@@ -37,9 +37,9 @@ def checklist(c: Context, env: str = "", dry_run: bool = False, json: bool = Fal
     else:
         signs = {"pass": "✓", SIGNED: "✓", TO_SIGN: "☐", "not run": "–", "blind": "?"}
         for row in rows:
-            print(f"  {signs.get(row['verdict'], '✗')} {row['line']:<28} {row['seen']}")
+            put(f"  {signs.get(row['verdict'], '✗')} {row['line']:<28} {row['seen']}")
         if unsigned:
-            print(f"still to be signed: {', '.join(unsigned)}")
+            put(f"still to be signed: {', '.join(unsigned)}")
     if failed:
         raise Exit(code=1)
 

@@ -3,7 +3,7 @@
 from invoke.context import Context
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 
 ENV = "environment: a file environments/NAME.yaml"
 
@@ -78,4 +78,4 @@ def archive(c: Context, env: str = "") -> None:
         return
     for command in step.commands(step.after):
         command.run(Deadline.after(60.0))
-    print(step.observe())
+    put(step.observe())

@@ -8,11 +8,24 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from cutover.core.errors import ConfigurationRefused, CutoverError
+from cutover.core.plain import spelled
 
 
 def say(text: str = "") -> None:
     """Talk goes to standard error; standard output carries data only."""
-    print(text, file=sys.stderr, flush=True)
+    print(spelled(text), file=sys.stderr, flush=True)
+
+
+def put(what: object = "", *, end: str = "\n") -> None:
+    """Data for a person, on standard output: what a record or a server said does nothing to the terminal."""
+    print(spelled(str(what)), end=end)
+
+
+def cell(text: str) -> str:
+    """The same as a cell of one of rich's tables."""
+    from rich.markup import escape
+
+    return escape(spelled(text))
 
 
 def ended(function: Callable[..., Any]) -> Callable[..., Any]:

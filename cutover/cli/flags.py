@@ -7,7 +7,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 from cutover.cli.looking import ENV, when
 
 FLAG = "the flag, as it stands under `flags`; the only one when left out"
@@ -57,16 +57,16 @@ def status(c: Context, env: str = "", flag: str = "", record: bool = False, json
         print_json({"schema": "cutover.flags/1", "environment": app.environment.name, "flags": found})
     else:
         for entry in found:
-            print(f"{entry['name']}: {entry['seen']}   ({entry['store']})")
+            put(f"{entry['name']}: {entry['seen']}   ({entry['store']})")
             document = entry["flag"] if isinstance(entry["flag"], dict) else {}
             if document.get("reason"):
-                print(f"  {document['changed_at']} {document['author']}: {document['reason']}")
+                put(f"  {document['changed_at']} {document['author']}: {document['reason']}")
             if entry["carried_by"]:
-                print(f"  run {entry['carried_by']} carries its share by it")
+                put(f"  run {entry['carried_by']} carries its share by it")
             for word in entry.get("record", ()):
-                print(f"  {when(word['at'])} {word['who']} {word['kind']} {_in_words(word)}")
+                put(f"  {when(word['at'])} {word['who']} {word['kind']} {_in_words(word)}")
             if "unrecorded" in entry:
-                print(f"  the record cannot be read: {entry['unrecorded']}")
+                put(f"  the record cannot be read: {entry['unrecorded']}")
     if broken:
         raise Exit(code=1)
 
@@ -162,8 +162,8 @@ def check(
     else:
         signs = {"well": "✓", "failed": "✗", "insufficient": "?"}
         for row in rows:
-            print(f"  {signs[row.answer.value]} {row.name:<14} {row.wanted:<44} {row.seen}")
-        print(verdict)
+            put(f"  {signs[row.answer.value]} {row.name:<14} {row.wanted:<44} {row.seen}")
+        put(verdict)
     name = f"--env {app.environment.name} --flag {one.name}"
     if verdict == "ROLL BACK":
         say(f"next: invoke flag.rollback 'why' {name}")
@@ -259,21 +259,21 @@ def _counts(one: Any) -> dict[str, Any]:
 def _print_counts(name: str, one: Any) -> None:
     shares: Sequence[float] = sorted(set(one.shares.values()))
     told = ", ".join(f"{share:g} %" for share in shares) or "no share is known"
-    print(f"{name}: {len(one.shares)} of {len(one.shares) + len(one.unread)} processes, at {told}")
+    put(f"{name}: {len(one.shares)} of {len(one.shares) + len(one.unread)} processes, at {told}")
     for place, why in one.unread.items():
-        print(f"  ✗ {place} {why}")
+        put(f"  ✗ {place} {why}")
     if one.total is None:
         return
-    print(f"  {'side':<10} {'requests':>9} {'errors':>14} {'fallbacks':>14} {'p50':>9} {'p95':>9} {'p99':>9}")
+    put(f"  {'side':<10} {'requests':>9} {'errors':>14} {'fallbacks':>14} {'p50':>9} {'p95':>9} {'p99':>9}")
     for side, counts in (("legacy", one.total.legacy), ("candidate", one.total.candidate)):
         times = [counts.response_time.quantile(q) for q in (0.5, 0.95, 0.99)]
         shown = " ".join(f"{'-':>9}" if one is None else f"{1000 * one:>6.3g} ms" for one in times)
         errors = _rated(counts.errors, counts.error_rate)
-        print(
+        put(
             f"  {side:<10} {counts.requests:>9} {errors:>14} {_rated(counts.fallbacks, counts.fallback_rate):>14} {shown}"
         )
     if one.total.compared:
-        print(f"  compared {one.total.compared}, mismatches {one.total.mismatches}, skipped {one.total.skipped}")
+        put(f"  compared {one.total.compared}, mismatches {one.total.mismatches}, skipped {one.total.skipped}")
 
 
 def _rated(count: int, rate: float | None) -> str:

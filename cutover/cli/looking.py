@@ -10,7 +10,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.table import Table
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 
 WIDE = 200  # columns of a table that no terminal is asked for
 ENV = "environment: a file environments/NAME.yaml"
@@ -76,7 +76,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
             return
         for entry in view.entries:
             data = {key: value for key, value in entry.data.items() if key not in ("commands", "taken", "cleared")}
-            print(f"{entry.seq:>4} {when(entry.at)} {entry.kind:<14} {data}")
+            put(f"{entry.seq:>4} {when(entry.at)} {entry.kind:<14} {data}")
         return
     if json:
         print_json([plain_view(view, app.plan) for view in views])

@@ -7,7 +7,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import cell, ended, put
 from cutover.cli.looking import ENV
 
 BACK = 20  # steps that are looked back
@@ -80,15 +80,14 @@ def _cost(spending: Any, words: Any) -> dict[str, Any]:
 
 def _print_cost(cost: dict[str, Any]) -> None:
     least = "at least " if cost["unknown"] else "about "
-    print(f"an hour at this use costs {least}{cost['an_hour']:.2f} {cost['currency']}", end="")
+    put(f"an hour at this use costs {least}{cost['an_hour']:.2f} {cost['currency']}", end="")
     if cost["budget"] and cost["an_hour"]:
-        print(f"; a phase's budget of {cost['budget']:g} lasts for {cost['budget'] / cost['an_hour']:.1f} h", end="")
-    print("".join(f"; not known: {name}" for name in cost["unknown"]))
+        put(f"; a phase's budget of {cost['budget']:g} lasts for {cost['budget'] / cost['an_hour']:.1f} h", end="")
+    put("".join(f"; not known: {name}" for name in cost["unknown"]))
 
 
 def _print(lines: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("figure", "side")
@@ -100,10 +99,10 @@ def _print(lines: list[dict[str, Any]]) -> None:
         age = "" if line["age"] is None else f"{line['age']:.0f} s"
         # Why a figure proves nothing; and what is to be said of one that does.
         said = f"{line['gap']}: {line['seen']}" if line["gap"] else line["seen"].partition(" ")[2]
-        table.add_row(*map(escape, (line["figure"], line["side"], newest, age, said)))
+        table.add_row(*map(cell, (line["figure"], line["side"], newest, age, said)))
     Console(highlight=False, soft_wrap=True).print(table)
     gaps = sum(line["gap"] is not None for line in lines)
     for line in lines:
         if line["gap"]:
-            print(f"{line['figure']} of {line['side']} by hand: {line['shell']}")
-    print(f"{len(lines) - gaps} of {len(lines)} read")
+            put(f"{line['figure']} of {line['side']} by hand: {line['shell']}")
+    put(f"{len(lines) - gaps} of {len(lines)} read")

@@ -7,7 +7,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 from cutover.cli.looking import ENV
 
 
@@ -51,7 +51,7 @@ def notify_test(c: Context, env: str = "", dry_run: bool = False, json: bool = F
         )
     else:
         for name, error in found.items():
-            print(f"  {'✗' if error else '✓'} {name:<24} {error or 'delivered'}")
+            put(f"  {'✗' if error else '✓'} {name:<24} {error or 'delivered'}")
     if any(found.values()):
         raise Exit(code=1)
 
@@ -128,8 +128,8 @@ def notify_announce(c: Context, env: str = "", when: str = "", dry_run: bool = F
     else:
         for name in [] if dry else wanted:
             said = found.get(name, "has it already") or "delivered"
-            print(f"  {'✗' if found.get(name) else '✓'} {name:<24} {said}")
-        print(f"For users: {message.users}")
+            put(f"  {'✗' if found.get(name) else '✓'} {name:<24} {said}")
+        put(f"For users: {message.users}")
     if any(found.values()):
         say(f"send it again to the others: invoke notify.send --env {app.environment.name}")
         raise Exit(code=1)
@@ -216,9 +216,9 @@ def print_notices(name: str, notices: dict[str, Any] | None) -> None:
     if notices is None:
         return
     if notices["incident"]:
-        print(f"  critical and open: {notices['incident']}; take it on: invoke acknowledge --env {name}")
+        put(f"  critical and open: {notices['incident']}; take it on: invoke acknowledge --env {name}")
     if notices["due"]:
         due = ", ".join(f"{channel} ({count})" for channel, count in notices["due"].items())
-        print(f"  not told yet: {due}; send: invoke notify.send --env {name}")
+        put(f"  not told yet: {due}; send: invoke notify.send --env {name}")
     for one in notices["given_up"]:
-        print(f"  given up on {one['channel']}: {one['title'] or one['key']} ({one['error']})")
+        put(f"  given up on {one['channel']}: {one['title'] or one['key']} ({one['error']})")

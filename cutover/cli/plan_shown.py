@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cutover.cli.ends import say
+from cutover.cli.ends import cell, put, say
 from cutover.core.errors import Refused
 
 REVIEWS = "reviews"
@@ -49,7 +49,7 @@ def write_review(app: Any, out: str, *, dry_run: bool) -> int:
             f"{place} cannot be written: {error.strerror}",
             next_command=f"invoke plan --env {environment.name} --html --out FILE",
         ) from error
-    print(place)
+    put(place)
     return int(document["to_change"])
 
 
@@ -65,33 +65,29 @@ def _print_plan(document: dict[str, Any]) -> None:
     for row in document["items"]:
         if row["phase"] != phase:
             phase = row["phase"]
-            out.print(f"\n[bold]{phase}[/]")
+            out.print(f"\n[bold]{cell(phase)}[/]")
         if "gate" in row:
             hold = f", held for {row['hold']:g} s" if row["hold"] else ""
-            out.print(
-                f"  ? {row['gate']:<28} must pass {_within(row['deadline'])}{hold}  {row['now']}".rstrip(),
-                markup=False,
-            )
+            put(f"  ? {row['gate']:<28} must pass {_within(row['deadline'])}{hold}  {row['now']}".rstrip())
             continue
         kept = "; kept by a rollback" if row["kept_by_rollback"] else ""
-        out.print(f"  {row['sign']} {row['step']:<28} {row['before']} → {row['after']}", markup=False)
+        put(f"  {row['sign']} {row['step']:<28} {row['before']} → {row['after']}")
         now = row["now"]
         if now.startswith(BLIND):
             now = f"not observed ({blind.setdefault(now.removeprefix(BLIND), len(blind) + 1)})"
-        out.print(f"      now: {now}; undo: {row['undo']}{kept}", markup=False)
+        put(f"      now: {now}; undo: {row['undo']}{kept}")
     if document["guards"]:
         out.print("\n[bold]watched all the time[/]")
     for guard in document["guards"]:
         during = f"  (in {', '.join(guard['during'])})" if guard["during"] else ""
-        out.print(f"  ! {guard['guard']:<28} {guard['says']}{during}", markup=False)
-    out.print("")
+        put(f"  ! {guard['guard']:<28} {guard['says']}{during}")
+    put()
     for reason, number in blind.items():
-        out.print(f"({number}) {reason}", markup=False)
-    out.print(
+        put(f"({number}) {reason}")
+    put(
         f"\n{document['to_change']} to change, {document['irreversible']} irreversible "
         f"({', '.join(f'{sign} {words}' for sign, words in LEGEND.items())})\n"
-        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}",
-        markup=False,
+        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}"
     )
 
 
@@ -137,9 +133,9 @@ def show_way_back(app: Any, *, to: str | None, everything: bool, as_json: bool) 
     if as_json:
         print_json({"schema": "cutover.plan/1", "environment": app.environment.name, "run": view.run, "items": rows})
         return
-    print(f"the way back of run {view.run}:")
+    put(f"the way back of run {view.run}:")
     for row in rows:
         if "step" in row:
-            print(f"  ~ {row['step']:<30} {row['before']} → {row['after']}   (now: {row['now']})")
+            put(f"  ~ {row['step']:<30} {row['before']} → {row['after']}   (now: {row['now']})")
         else:
-            print(f"  ? {row['gate']:<30} {row['now']}")
+            put(f"  ? {row['gate']:<30} {row['now']}")

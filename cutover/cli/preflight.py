@@ -6,7 +6,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import ended, put
 from cutover.cli.looking import ENV
 
 NAMED = 10  # remarks of one check that the table shows
@@ -52,8 +52,8 @@ def preflight(c: Context, env: str = "", dry_run: bool = False, json: bool = Fal
         document = {"schema": "cutover.preflight/1", "environment": name, "refused": refused, "counts": counts}
         print_json({**document, "checks": lines})
     else:
-        print("\n".join(text for line in lines for text in table(line)))
-        print("\n" + ", ".join(f"{counts[result]} {result}" for result in COUNTS if counts[result] or result in ALWAYS))
+        put("\n".join(text for line in lines for text in table(line)))
+        put("\n" + ", ".join(f"{counts[result]} {result}" for result in COUNTS if counts[result] or result in ALWAYS))
     if refused:
         raise Exit(code=5)
 

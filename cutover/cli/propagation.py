@@ -6,7 +6,7 @@ from typing import Any
 from invoke.context import Context
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import cell, ended, put
 from cutover.cli.looking import ENV
 
 
@@ -45,19 +45,15 @@ def _position(app: Any) -> Any:
 
 def _print(one: dict[str, Any], now: float) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     out = Console(highlight=False, soft_wrap=True)
-    out.print(
-        f"{one['host']} {one['type']}: asked {one['asked']} on green, the provider shows {one['effective']}",
-        markup=False,
-    )
+    put(f"{one['host']} {one['type']}: asked {one['asked']} on green, the provider shows {one['effective']}")
     if one["trouble"]:
-        out.print(f"  {one['trouble']}", markup=False)
+        put(f"  {one['trouble']}")
     if not one["answers"]:
         if not one["trouble"]:
-            out.print("  no name server is asked: no record of this name moves", markup=False)
+            put("  no name server is asked: no record of this name moves")
         return
     remarks = [_remark(each["straggler"], now) for each in one["answers"]]
     table = Table("server", "kind")
@@ -68,7 +64,7 @@ def _print(one: dict[str, Any], now: float) -> None:
         told = ", ".join(each["values"]) or each["reason"]
         left = "" if each["ttl_left"] is None else f"{each['ttl_left']} s"
         cells = [each["server"], each["role"], told, each["side"] or "-", left, *((remark,) if any(remarks) else ())]
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(cell, cells))
     out.print(table)
 
 

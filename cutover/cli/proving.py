@@ -4,7 +4,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 
 ENV = "environment: a file environments/NAME.yaml"
 
@@ -41,7 +41,7 @@ def smoke(
         seen = {"verdict": finding.verdict.value, "seen": finding.seen}
         print_json({"schema": "cutover.smoke/1", "environment": env, "side": side, **seen})
     else:
-        print(f"{side}: {finding.verdict.value}: {finding.seen}")
+        put(f"{side}: {finding.verdict.value}: {finding.seen}")
     if finding.verdict is not Verdict.PASS:
         raise Exit(code=1)
 
@@ -61,7 +61,7 @@ def backup(c: Context, env: str = "") -> None:
         return
     for command in step.commands(step.after):
         command.run(Deadline.after(60.0))
-    print(step.observe())
+    put(step.observe())
 
 
 @task(help={"env": ENV, "json": "the report as one document on standard output"})
@@ -87,7 +87,7 @@ def checkpoint(c: Context, env: str = "", json: bool = False) -> None:
         print_json(document)
     else:
         for name, one in found.items():
-            print(f"  {SIGNS[one.verdict.value]} {name:<18} {one.verdict.value}: {one.seen}")
-        print(f"{document['decision']}; the report is {shown}" if path.exists() else document["decision"])
+            put(f"  {SIGNS[one.verdict.value]} {name:<18} {one.verdict.value}: {one.seen}")
+        put(f"{document['decision']}; the report is {shown}" if path.exists() else document["decision"])
     if document["decision"] != "well":
         raise Exit(code=1 if document["decision"] == "failure" else 2)

@@ -13,7 +13,7 @@ from rich.status import Status
 from cutover.core.gate import Gate
 from cutover.core.journal import Position
 from cutover.core.leg import BACK
-from cutover.core.plain import span, text
+from cutover.core.plain import span, spelled, text
 from cutover.core.plan import Item, Plan
 from cutover.core.step import UNDO
 from cutover.core.walk import Event
@@ -204,7 +204,7 @@ class Shower:
         elapsed = time.monotonic() - self._item_began
         most = f", at most {left:.0f} s more" if left > 0 else ""  # no clock ends what a person decides
         if self.out.is_terminal:
-            shown = f"  … {number:>2}/{self._total} {escape(words)}  [dim]{elapsed:.0f} s{most}[/]"
+            shown = f"  … {number:>2}/{self._total} {escape(spelled(words))}  [dim]{elapsed:.0f} s{most}[/]"
             if self._status is None:
                 self._status = self.out.status(shown, spinner="dots")
                 self._status.start()
@@ -217,7 +217,7 @@ class Shower:
     def _line(self, markup: str) -> None:
         self.close()
         self._last_line = time.monotonic()
-        self.out.print(markup)
+        self.out.print(spelled(markup))
 
 
 def _of_guard(event: Event) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from invoke.context import Context
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import ended, put
 from cutover.cli.looking import ENV, when
 from cutover.core.errors import CutoverError
 from cutover.core.lease import Lease
@@ -105,25 +105,23 @@ def holding(holder: Lease) -> dict[str, Any]:
 def _print_status(entry: dict[str, Any]) -> None:
     name = entry["environment"]
     if "run" not in entry:
-        print(f"{name}: {entry['state']}")
+        put(f"{name}: {entry['state']}")
         if entry["holder"]:
             _print_holder(name, entry["holder"])
         return
     outcome = entry["outcome"] or "under way"
-    print(f"{name}: {entry['state']}, zone {entry['zone']}; run {entry['run']} went {entry['direction']}, {outcome}")
+    put(f"{name}: {entry['state']}, zone {entry['zone']}; run {entry['run']} went {entry['direction']}, {outcome}")
     if entry["phase"]:
-        print(
-            f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else "")
-        )
+        put(f"  in phase {entry['phase']}" + (f", intent open: {entry['open_intent']}" if entry["open_intent"] else ""))
     if entry["stopped_by"]:
-        print(f"  stopped by {entry['stopped_by']}")
+        put(f"  stopped by {entry['stopped_by']}")
     for line in _waits(entry):
-        print(f"  {line}")
+        put(f"  {line}")
     if entry["holder"]:
         _print_holder(name, entry["holder"])
-    print(f"  last entry {when(entry['last'])}, journal head {entry['head'][:12]}")
+    put(f"  last entry {when(entry['last'])}, journal head {entry['head'][:12]}")
     if entry["state"] == "open" and not entry["holder"]:
-        print(f"  next: invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'")
+        put(f"  next: invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'")
 
 
 def _waits(entry: dict[str, Any]) -> Iterator[str]:
@@ -159,7 +157,7 @@ def _checked(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _print_holder(name: str, holder: dict[str, Any]) -> None:
-    print(
+    put(
         f"  held by {holder['who']} on {holder['host']} (pid {holder['pid']}) for {holder['for']}, since {when(holder['since'])};\n"
         f"  when that process is surely gone: invoke unlock --env {name} --lease {holder['lease']}"
     )

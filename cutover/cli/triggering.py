@@ -7,7 +7,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended
+from cutover.cli.ends import ended, put
 from cutover.cli.looking import ENV
 
 SIGNS = {"pass": "✓", "fail": "✗", "insufficient": "…", "blind": "?"}
@@ -50,8 +50,8 @@ def triggers(c: Context, env: str = "", name: str = "", json: bool = False) -> N
         print_json({"schema": "cutover.triggers/1", "environment": app.environment.name, "at": now, "triggers": lines})
     else:
         for line in lines:
-            print(f"  {SIGNS[line['verdict']]} {line['trigger']:<22} {line['verdict']}: {line['seen']}")
-            print(f"      {line['when']} → {line['then']} (in {', '.join(line['during'])})")
+            put(f"  {SIGNS[line['verdict']]} {line['trigger']:<22} {line['verdict']}: {line['seen']}")
+            put(f"      {line['when']} → {line['then']} (in {', '.join(line['during'])})")
     verdicts = {line["verdict"] for line in lines}
     if verdicts != {"pass"}:
         raise Exit(code=1 if "fail" in verdicts else 2)
@@ -81,9 +81,9 @@ def compare(c: Context, env: str = "", json: bool = False) -> None:
         print_json({"schema": "cutover.compare/1", "environment": app.environment.name, "compared": shown})
     else:
         for name, one in lines:
-            print(f"  {SIGNS[one.verdict.value]} {name:<12} {one.verdict.value}: {one.seen}")
+            put(f"  {SIGNS[one.verdict.value]} {name:<12} {one.verdict.value}: {one.seen}")
         if percent is None:
-            print("no share below 100 % is in force")
+            put("no share below 100 % is in force")
     verdicts = {one.verdict.value for _, one in lines[1:]}
     if "fail" in verdicts or "pass" not in verdicts:
         raise Exit(code=1 if "fail" in verdicts else 2)
@@ -130,6 +130,6 @@ def backtest(
         print_json({**document, "triggers": shown, "not_tested": found.untested})
         return
     for name, one in found.tested.items():
-        print(f"\n{name}\n  " + str(one).replace("\n", "\n  "))
+        put(f"\n{name}\n  " + str(one).replace("\n", "\n  "))
     for name, why in found.untested.items():
-        print(f"\n{name}\n  not tested: {why}")
+        put(f"\n{name}\n  not tested: {why}")

@@ -11,7 +11,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from cutover.app import App
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 from cutover.core.errors import ConfigurationRefused
 from cutover.postgres.comparison import Progress, Report
 from cutover.postgres.pair import DatabasePair
@@ -179,11 +179,11 @@ def _print(app: App, reports: Mapping[str, Report], json: bool, print_json: Any)
         print_json({"schema": "cutover.validation/2", "status": status, "databases": documents, "checks": checks})
         return
     for name, report in reports.items():
-        print(f"{name}: {report}" if name else str(report))
+        put(f"{name}: {report}" if name else str(report))
         for difference in report.differences[: limits[name]]:
-            print(f"  {difference.table} ({difference.key}): {difference.seen} on {report.target}")
+            put(f"  {difference.table} ({difference.key}): {difference.seen} on {report.target}")
             for column in difference.columns:
-                print(f"    {column.column}: {column.source} on {report.source}, {column.target} on {report.target}")
+                put(f"    {column.column}: {column.source} on {report.source}, {column.target} on {report.target}")
 
 
 class _Shown:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
@@ -50,6 +51,21 @@ def text(value: Any) -> str:
     if "__str__" in vars(type(value)):
         return str(value)
     return canonical(value)
+
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+def is_invisible(char: str) -> bool:
+    """Whether a terminal acts on the character, or shows nothing of it."""
+    return unicodedata.category(char) in _INVISIBLE
+
+
+def spelled(text: str) -> str:
+    """Lines of text in which every character that a person would not see is spelled out, as in `‹U+202E›`."""
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(f"‹U+{ord(c):04X}›" if is_invisible(c) and c not in "\n\t" else c for c in text)
 
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))

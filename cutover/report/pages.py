@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cutover.core.plain import spelled
 from cutover.report.blocks import Table, when
 from cutover.report.gantt import NARROW, WIDE
 from cutover.report.sections import sections
 from cutover.runbook.files import replaced
-from cutover.runbook.markdown import Markdown, cell, code, fence, spelled, visible
+from cutover.runbook.markdown import Markdown, cell, code, fence, visible
 from cutover.runbook.pages import markdown_templates, tidy
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cutover.core.plain import span, text
+from cutover.core.plain import is_invisible, span, text
 from cutover.plan_words import on_fail, overrun
 from cutover.reviewed import BLIND
 from cutover.runbook.decision import Code, Node
-from cutover.runbook.markdown import is_invisible, visible
+from cutover.runbook.markdown import visible
 
 
 def page(template: str, **values: Any) -> str:

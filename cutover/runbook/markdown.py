@@ -6,11 +6,11 @@ import unicodedata
 from urllib.parse import quote
 
 from cutover.core.errors import ConfigurationRefused
+from cutover.core.plain import is_invisible
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]<>~$&]")
 _STARTS_A_BLOCK = re.compile(r"^(?:[#+=-]|\d+(?=[.)](?:\s|$)))")
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _PLAIN_IN_MERMAID = " .,:/()-+=?'_"
 
 
@@ -22,17 +22,6 @@ def visible(value: object) -> str:
     """`value` on one line, without terminal sequences, control characters and marks that turn the text round."""
     seen = (c for c in _ANSI.sub("", str(value)) if c.isspace() or not is_invisible(c))
     return " ".join("".join(seen).split())
-
-
-def is_invisible(char: str) -> bool:
-    """Whether a terminal acts on the character, or shows nothing of it."""
-    return unicodedata.category(char) in _INVISIBLE
-
-
-def spelled(text: str) -> str:
-    """Lines of text in which every character that a person would not see is spelled out, as in `‹U+202E›`."""
-    shown = (f"‹U+{ord(c):04X}›" if is_invisible(c) and c not in "\n\t" else c for c in text)
-    return "".join(shown)
 
 
 def prose(value: object) -> Markdown:
