@@ -23,7 +23,7 @@ WITHIN = 20.0  # seconds that all of it may take together
 GRACE = 4.0  # seconds after that in which what is late may still say why
 AROUND = 300.0  # seconds before and after the cutover of which figures are read, too
 SHARE = 0.1  # of the run's time, where that is less
-PAUSES = "pauses"
+PAUSES, LOST_MISSING = "pauses", "lost_missing"
 PIECES = 180  # of the run's time by which the ledger is told
 
 
@@ -71,8 +71,12 @@ def gathered(
         asked["behind"] = lambda: [asdict(behind(pair.green, pair.blue)) for pair in means.pairs]
     found = at_the_same_time(asked, within + GRACE)
     figures, customers, lag = found["figures"], found.get("customers"), found.get("behind")
-    kept = found.get("kept")
-    told = {**customers, **(kept if isinstance(kept, dict) else {})} if isinstance(customers, dict) else {}
+    kept = found.get("kept", "this run is not the newest: the sides have moved on since")
+    told = (
+        {**customers, **(kept if isinstance(kept, dict) else {LOST_MISSING: kept})}
+        if isinstance(customers, dict)
+        else {}
+    )
     pauses = told.pop(PAUSES, ())
     return Gathered(
         environment=environment.name,
@@ -131,6 +135,7 @@ def _customers(app: App, view: RunView, since: float, until: float, deadline: De
         "acknowledged_writes": None,
         "lost_writes": None,
         "duplicated_writes": None,
+        LOST_MISSING: "",
     }
 
 
@@ -138,4 +143,5 @@ def _kept(app: App, view: RunView, now: float) -> dict[str, Any]:
     """Whether every write that was acknowledged since the run began is on the side that serves now."""
     keys = Ledger(app.means.ledger_path()).between(view.began, now).acknowledged
     lost, doubled = missing_and_doubled(app, keys)
-    return {"acknowledged_writes": len(keys), "lost_writes": lost, "duplicated_writes": doubled}
+    missing = "" if lost is not None else "no `ledger_keys` says how, or the side that serves could not be asked"
+    return {"acknowledged_writes": len(keys), "lost_writes": lost, "duplicated_writes": doubled, LOST_MISSING: missing}

@@ -72,7 +72,7 @@ def _customers(document: Mapping[str, Any]) -> Iterator[Block]:
     failed, requests = customers["failed"], customers["requests"]
     yield Words(f"{failed:,} of {requests:,} requests of this time failed.", "bad" if failed else "good")
     if customers["lost_writes"] is None:
-        yield Words("Whether acknowledged writes were lost was not asked, or could not be.", "gap")
+        yield Words(f"Whether acknowledged writes were lost is not known: {customers['lost_missing']}.", "gap")
     else:
         lost, twice = customers["lost_writes"], customers["duplicated_writes"]
         text = f"{lost} of {customers['acknowledged_writes']:,} writes that were acknowledged from the run's begin until this was written are missing on the side that serves, {twice} are there twice."

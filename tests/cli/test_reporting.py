@@ -64,6 +64,7 @@ def test_a_report_is_written_and_shown_and_says_what_is_missing(waiting: Waiting
     assert max(value for _, value in by_side["errors", "green"]["samples"]) > 0
     assert by_side["orders", "green"]["gap"] == "unreachable" and "orders of green: unreachable" in paths[0].read_text()
     assert document["customers"]["requests"] > 50 and document["customers"]["lost_writes"] is None
+    assert "Whether acknowledged writes were lost is not known: no `ledger_keys`" in paths[0].read_text()
     (lag,) = document["cost"]["behind"]  # the databases do not answer, and the report is there all the same
     assert lag["trouble"] and document["cost"]["seconds"] > 0
     (trigger,) = document["triggers"]

@@ -84,6 +84,11 @@ def the_report_tells_of_it(stage: Stage, done: Done, *, switches: int) -> None:
     curves = {(one["figure"], one["side"]): one for one in found["figures"]["curves"]}
     assert all(curves[name, side]["samples"] for name in ("latency", "orders") for side in ("blue", "green"))
     assert any(one["by"].endswith("tagged responses") for one in found["share"]["observed"])
+    if switches == 1:  # the way back is warm: what blue lacks is asked now
+        assert [one["trouble"] for one in found["cost"]["behind"]] == [""]
+        assert found["cost"]["seconds"] > 0 and found["cost"]["taken"] is None
+    else:
+        assert found["cost"]["taken"] == pytest.approx(done.json["rollback_seconds"], abs=1.0)
     whole = stage.run("audit", "verify", "--env", "whole", "--head", found["journal"]["head"]).ended(0)
     assert "whole: no entry was changed" in str(whole)
 
