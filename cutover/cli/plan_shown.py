@@ -29,7 +29,7 @@ def write_review(app: Any, out: str, *, dry_run: bool) -> int:
     from cutover.plan_rows import plan_document
     from cutover.rehearsed import rehearsed
     from cutover.runbook.compose import book_of
-    from cutover.runbook.files import replace_file
+    from cutover.runbook.files import replaced
     from cutover.runbook.review import review
 
     environment = app.environment
@@ -43,7 +43,7 @@ def write_review(app: Any, out: str, *, dry_run: bool) -> int:
         return int(document["to_change"])
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(place, page)
+        replaced(place, page)
     except OSError as error:
         raise Refused(
             f"{place} cannot be written: {error.strerror}",

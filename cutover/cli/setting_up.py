@@ -113,14 +113,14 @@ def runbook(c: Context, env: str = "", check: bool = False, html: bool = False) 
 
 
 def _write_html(book: Any, folder: Path, *, dry_run: bool) -> None:
-    from cutover.runbook.files import replace_file
+    from cutover.runbook.files import replaced
     from cutover.runbook.html_pages import html_pages
 
     pages = html_pages(book)
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
     for name, page in pages.items():
-        say(f"{folder / name} would be written" if dry_run else str(replace_file(folder / name, page)))
+        say(f"{folder / name} would be written" if dry_run else str(replaced(folder / name, page)))
 
 
 @task(

@@ -16,7 +16,7 @@ def write(book: Book, directory: Path) -> list[Path]:
     """Writes every runbook into `directory`, each atomically; raises OSError, and nothing is written when one cannot be rendered."""
     pages = render(book)
     directory.mkdir(parents=True, exist_ok=True)
-    return [replace_file(directory / name, page) for name, page in pages.items()]
+    return [replaced(directory / name, page) for name, page in pages.items()]
 
 
 def stale(book: Book, directory: Path) -> list[str]:
@@ -48,13 +48,13 @@ def _shown(line: str) -> str:
     return blanks + visible(line)
 
 
-def replace_file(path: Path, page: str) -> Path:
-    """Writes the page whole or not at all; raises OSError."""
+def replaced(path: Path, page: str, mode: int = 0o644) -> Path:
+    """Writes the file whole or not at all, over the one that is there; raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(page)
-        os.chmod(name, 0o644)
+        os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

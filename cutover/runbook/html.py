@@ -14,7 +14,7 @@ from cutover.core.plain import span, text
 from cutover.plan_words import on_fail, overrun
 from cutover.reviewed import BLIND
 from cutover.runbook.decision import Code, Node
-from cutover.runbook.markdown import is_invisible, visible
+from cutover.runbook.markdown import spelled, visible
 
 
 def page(template: str, **values: Any) -> str:
@@ -53,9 +53,8 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 
 def command(lines: str) -> Markup:
-    """Lines as they are; what nobody would see when pasting them is shown by its number."""
-    shown = (f"\\u{{{ord(c):04x}}}" if c not in "\n\t" and is_invisible(c) else c for c in lines.strip("\n"))
-    return escape("".join(shown))
+    """Lines as they are; what nobody would see when pasting them is spelled out."""
+    return escape(spelled(lines.strip("\n")))
 
 
 def paragraphs(docstring: str) -> Markup:

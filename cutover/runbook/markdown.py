@@ -20,13 +20,14 @@ class Markdown(str):
 
 def visible(value: object) -> str:
     """`value` on one line, without terminal sequences, control characters and marks that turn the text round."""
-    seen = (c for c in _ANSI.sub("", str(value)) if c.isspace() or not is_invisible(c))
+    seen = (c for c in _ANSI.sub("", str(value)) if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
     return " ".join("".join(seen).split())
 
 
-def is_invisible(char: str) -> bool:
-    """Whether a terminal acts on the character, or shows nothing of it."""
-    return unicodedata.category(char) in _INVISIBLE
+def spelled(text: str) -> str:
+    """Lines of text in which every character that a person would not see is spelled out, as in `‹U+202E›`."""
+    shown = (f"‹U+{ord(c):04X}›" if unicodedata.category(c) in _INVISIBLE and c not in "\n\t" else c for c in text)
+    return "".join(shown)
 
 
 def prose(value: object) -> Markdown:
@@ -79,7 +80,7 @@ def fence(text: str, where: str, language: str = "bash") -> Markdown:
     """
     body = text.strip("\n")
     for char in body:
-        if is_invisible(char) and char not in "\n\t":
+        if unicodedata.category(char) in _INVISIBLE and char not in "\n\t":
             raise ConfigurationRefused(
                 [f"{visible(where)}: the command contains U+{ord(char):04X}, which a person cannot see when pasting it"]
             )
