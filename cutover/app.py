@@ -90,16 +90,6 @@ class App:
     def plan_named(self, name: str) -> Plan:
         return {"finish": self.finish, "decommission": self.decommission}.get(name, self.plan)
 
-    def as_written(self, name: str) -> Plan:
-        """The plan of that name as it is where it may write: what is reviewed, and by whose digest it is approved.
-
-        It is for reading; what cannot write asks some of its checks otherwise, and walks its own.
-        """
-        if not self.means.read_only:
-            return self.plan_named(name)
-        means = replace(self.means, read_only=False)
-        return {"finish": finish, "decommission": decommission}.get(name, blue_green)(means)
-
     def history(self) -> Sequence[Entry]:
         """The entries of the last run; none when there was none."""
         if self.remembered is not None:

@@ -32,7 +32,7 @@ _DENIES = ("no", "not", "nothing")
 
 def plan_document(app: App, which: str = "cutover", *, dry_run: bool = False, times: Rehearsed) -> dict[str, Any]:
     """The plan `which` with what is observed now; `dry_run` leaves out what a check would have to write."""
-    return document_of(app.as_written(which), observed(app.plan_named(which)), times, dry_run=dry_run)
+    return document_of(app.plan_named(which), observed(app.plan_named(which)), times, dry_run=dry_run)
 
 
 def document_of(plan: Plan, seen: Mapping[str, str], times: Rehearsed, *, dry_run: bool = False) -> dict[str, Any]:

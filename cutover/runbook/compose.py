@@ -32,9 +32,9 @@ def book_of(app: App) -> Book:
     return Book(
         environment=environment.name,
         description=environment.description,
-        plan=app.as_written("cutover"),
-        finish=app.as_written("finish"),
-        decommission=app.as_written("decommission"),
+        plan=app.plan,
+        finish=app.finish,
+        decommission=app.decommission,
         retention=span(environment.decommission.retention) if environment.decommission.retention else "",
         owners=environment.owners.model_dump(),
         variables=variables,

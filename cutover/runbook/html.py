@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cutover.core.plain import is_invisible, span, text
+from cutover.core.plain import span, spelled, text
 from cutover.plan_words import on_fail, overrun
 from cutover.reviewed import BLIND
 from cutover.runbook.decision import Code, Node
@@ -53,9 +53,8 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 
 def command(lines: str) -> Markup:
-    """Lines as they are; what nobody would see when pasting them is shown by its number."""
-    shown = (f"\\u{{{ord(c):04x}}}" if c not in "\n\t" and is_invisible(c) else c for c in lines.strip("\n"))
-    return escape("".join(shown))
+    """Lines as they are; what nobody would see when pasting them is spelled out."""
+    return escape(spelled(lines.strip("\n")))
 
 
 def paragraphs(docstring: str) -> Markup:
