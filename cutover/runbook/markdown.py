@@ -6,6 +6,7 @@ import unicodedata
 from urllib.parse import quote
 
 from cutover.core.errors import ConfigurationRefused
+from cutover.core.plain import is_invisible
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?", re.DOTALL)
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]<>~$&]")
@@ -19,7 +20,7 @@ class Markdown(str):
 
 def visible(value: object) -> str:
     """`value` on one line, without terminal sequences, control characters and marks that turn the text round."""
-    seen = (c for c in _ANSI.sub("", str(value)) if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
+    seen = (c for c in _ANSI.sub("", str(value)) if c.isspace() or not is_invisible(c))
     return " ".join("".join(seen).split())
 
 
@@ -73,7 +74,7 @@ def fence(text: str, where: str, language: str = "bash") -> Markdown:
     """
     body = text.strip("\n")
     for char in body:
-        if unicodedata.category(char) in _INVISIBLE and char not in "\n\t":
+        if is_invisible(char) and char not in "\n\t":
             raise ConfigurationRefused(
                 [f"{visible(where)}: the command contains U+{ord(char):04X}, which a person cannot see when pasting it"]
             )
