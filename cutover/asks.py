@@ -51,9 +51,8 @@ class Asks:
                     f"{holder.who} on {holder.host} is at it for {holder.operation}, which goes back for nobody"
                 )
             if holder is not None and previous_phase:
-                phase_before(self.app.plan, view)
-                leg = view.position.leg
-                self._leave(state, view, "previous-phase", reason=reason, leg=leg.seq if leg is not None else None)
+                to, leg = phase_before(self.app.plan, view), view.position.leg
+                self._leave(state, view, "previous-phase", reason=reason, to=to, leg=leg.seq if leg is not None else 0)
             elif holder is not None:
                 self._leave(state, view, "rollback", reason=reason)
             return holder
@@ -117,7 +116,9 @@ class Asks:
 def phase_before(plan: Plan, view: RunView) -> str:
     """The phase to whose end a run would go back that leaves the present one; raises Refused where there is none."""
     present = plan.present(view.position)
-    before = plan.before(present.name) if present is not None else None
+    if present is not None and present.supervised and view.position.phase == present.name:
+        raise Refused(f"run {view.run} is in {present.name}, which ends by itself in a moment: ask then")
+    before = plan.back_from(present.name) if present is not None else None
     if before is None:
         where = f"is in {present.name}, its first phase" if present is not None else "has done nothing yet"
         raise Refused(f"run {view.run} {where}: there is none to go back to")

@@ -47,10 +47,12 @@ class Conductor:
     """Where only time or a person is waited for, the run ends and is gone on with later."""
     _telling: list[Notices] = field(default_factory=list, init=False, repr=False)
 
-    def cutover(self, *, until: str | None = None, approve: str | None = None, again: str = "") -> tuple[str, str]:
+    def cutover(
+        self, *, until: str | None = None, approve: str | None = None, again: str = "", reason: str = ""
+    ) -> tuple[str, str]:
         """Begins a run, or goes on with the open one; returns the run's id and what `Run.forward` says.
 
-        `again` is why a new one is begun in the waiting period after a rollback.
+        `again` is why a new one is begun in the waiting period after a rollback, `reason` why it is begun at all.
         """
         with self.leased("cutover") as state:
             view = active(state)
@@ -62,6 +64,8 @@ class Conductor:
                     f"run {view.run} is on its way back",
                     next_command=f"invoke resume --env {self.app.environment.name}",
                 )
+            elif last_asked(state.wishes(view.run))[0] == "rollback":
+                raise Refused("somebody asked to go back, and nobody did", next_command=self._either())
             if approve is not None and (view is None or not view.position.done):
                 is_approved(self.app.plan, approve)
             name = view.run if view is not None else _new_name()
@@ -69,7 +73,7 @@ class Conductor:
             if view is not None:
                 self._unhold(state, view)
             self._overridden(run, overridden, again)
-            outcome = run.forward(until=until)
+            outcome = run.forward(until=until, reason=reason)
             if outcome == "nothing" and until is None:
                 self._still_holds()
             return name, outcome
@@ -102,8 +106,8 @@ class Conductor:
             run = self._run(state, view.run, self.app.plan)
             return view.run, run.back(reason=reason, to=to, everything=everything, plan_changed=plan_changed)
 
-    def resume(self) -> tuple[str, str]:
-        """Goes on with whatever was under way."""
+    def resume(self, reason: str = "") -> tuple[str, str]:
+        """Goes on with whatever was under way, and says why where there is a reason."""
         with self.leased("resume") as state:
             view = active(state)
             if view is None:
@@ -114,7 +118,7 @@ class Conductor:
             self._unhold(state, view)
             leg = view.position.leg
             plan = self.app.plan_named(leg.plan if leg is not None else "cutover")
-            return view.run, self._run(state, view.run, plan).resume()
+            return view.run, self._run(state, view.run, plan).resume(reason=reason)
 
     def watch(self) -> tuple[str, str]:
         """Goes on with a run and stays: what holds it, it stands by for; returns as `resume` does."""
@@ -150,11 +154,7 @@ class Conductor:
                 )
             if last_asked(state.wishes(view.run))[0] == "rollback":
                 # It came too late for whoever walked the run, and is not to be forgotten by removing the way back.
-                name = self.app.environment.name
-                raise Refused(
-                    "somebody asked to go back, and nobody did",
-                    next_command=f"invoke rollback --env {name} --reason '…'   or   invoke resume --env {name} --reason '…'",
-                )
+                raise Refused("somebody asked to go back, and nobody did", next_command=self._either())
             overridden = may_finish(self.app, view, early=early)
             run = self._run(state, view.run, self.app.finish)
             self._overridden(run, overridden, early)
@@ -260,6 +260,10 @@ class Conductor:
     def _overridden(self, run: Run, what: str, reason: str) -> None:
         if what:
             run.walker.record("override", what=what, reason=reason, who=who())
+
+    def _either(self) -> str:
+        name = self.app.environment.name
+        return f"invoke rollback --env {name} --reason '…'   or   invoke resume --env {name} --reason '…'"
 
     def _unhold(self, state: State, view: RunView) -> None:
         if last_asked(state.wishes(view.run))[0] == "hold":

@@ -18,6 +18,7 @@ ENV = "environment: a file environments/NAME.yaml"
         "dry-run": "show the plan and what is there now; nothing is changed, nothing can be",
         "until": "stop after this phase; the same command goes on later",
         "detach": "end with 8 where only time or a person is waited for; go on later: resume, or watch",
+        "reason": "why; goes into the record",
         "again": "why it is tried again in the waiting period after a rollback; goes into the record",
         "yes": "don't ask",
         "approve": "go only if plan and observed states still have this start digest (see `plan`)",
@@ -31,6 +32,7 @@ def cutover(
     dry_run: bool = False,
     until: str = "",
     detach: bool = False,
+    reason: str = "",
     again: str = "",
     yes: bool = False,
     approve: str = "",
@@ -49,7 +51,7 @@ def cutover(
         conductor.detached = detach
         carried_out(
             app,
-            lambda: conductor.cutover(until=until or None, approve=approve or None, again=again),
+            lambda: conductor.cutover(until=until or None, approve=approve or None, again=again, reason=reason),
             conductor,
             as_json=json,
             words={
@@ -195,7 +197,7 @@ def resume(c: Context, env: str = "", reason: str = "", detach: bool = False, js
             "until": "stopped after the phase that was asked for",
             "nothing": "nothing to do",
         }
-        carried_out(app, conductor.resume, conductor, as_json=json, words=words)
+        carried_out(app, lambda: conductor.resume(reason), conductor, as_json=json, words=words)
 
 
 @task(

@@ -8,15 +8,15 @@ from typing import Any
 from cutover.core.clock import Clock
 from cutover.core.errors import CutoverError, Unreachable, Waiting
 from cutover.core.gate import Check, Finding, Guard, Policy, Verdict
-from cutover.core.journal import Entry, Journal, Standing
+from cutover.core.journal import Entry, Journal, Position, Standing
 
 
 class GuardTripped(CutoverError):
-    """A guard failed, or a person `asked` for what one starts; `policy` says what that is."""
+    """A guard failed, or a person `asked` for what one starts; `policy` says what that is, `to` how far back where that was said."""
 
-    def __init__(self, message: str, policy: Policy, *, asked: bool = False) -> None:
+    def __init__(self, message: str, policy: Policy, *, asked: bool = False, to: str = "") -> None:
         super().__init__(message)
-        self.policy, self.asked = policy, asked
+        self.policy, self.asked, self.to = policy, asked, to
 
 
 @dataclass
@@ -161,27 +161,44 @@ class Guarding(ABC):
 
     def heed_wishes(self) -> None:
         """Does what another terminal asked for: raises Waiting for a hold, GuardTripped for a way back."""
-        kind, why = self.asked_of_us()
+        kind, word = unheeded(self.journal.wishes(), self.journal.position())
+        why = _by(word)
         if kind == "hold" and not self.stays:
             raise Waiting(f"held by {why}")
         if kind == "rollback":
             raise GuardTripped(f"asked for by {why}", Policy.ROLLBACK, asked=True)
         if kind == "previous-phase":
-            raise GuardTripped(f"asked for by {why}", Policy.PREVIOUS_PHASE, asked=True)
+            raise GuardTripped(f"asked for by {why}", Policy.PREVIOUS_PHASE, asked=True, to=str(word.get("to", "")))
 
     def asked_of_us(self) -> tuple[str, str]:
         """The newest word of another terminal, `hold`, `resume`, `previous-phase`, `rollback` or none, and by whom and why."""
-        kind, word = last_asked(self.journal.wishes())
-        leg = self.journal.position().leg
-        if kind == "previous-phase" and (leg is None or word.get("leg") != leg.seq):
-            return "", ""  # it was heeded: the way back was a leg of its own
-        return kind, f"{word.get('who', 'somebody')}: {word.get('reason') or 'no reason given'}"
+        kind, word = unheeded(self.journal.wishes(), self.journal.position())
+        return kind, _by(word) if kind else ""
+
+
+def unheeded(wishes: Sequence[tuple[str, Mapping[str, Any]]], position: Position) -> tuple[str, Mapping[str, Any]]:
+    """The word that says whether the run at `position` goes on; one phase back was heeded once a way back has begun since."""
+    kind, word = last_asked(wishes)
+    backs = [leg.seq for leg in position.legs if leg.direction == "back"]
+    if kind == "previous-phase" and any(seq > int(word.get("leg") or 0) for seq in backs):
+        return "", {}
+    return kind, word
 
 
 def last_asked(wishes: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, Mapping[str, Any]]:
-    """The newest of the words that say whether a run goes on; empty where there is none."""
-    asked = [one for one in wishes if one[0] in ("hold", "resume", "previous-phase", "rollback")]
-    return asked[-1] if asked else ("", {})
+    """The newest of the words that say whether a run goes on; empty where there is none.
+
+    To go all the way back is taken back by `resume` alone: who asks for less does not know of it.
+    """
+    last: tuple[str, Mapping[str, Any]] = ("", {})
+    for kind, word in wishes:
+        if kind in ("resume", "rollback") or (kind in ("hold", "previous-phase") and last[0] != "rollback"):
+            last = kind, word
+    return last
+
+
+def _by(word: Mapping[str, Any]) -> str:
+    return f"{word.get('who', 'somebody')}: {word.get('reason') or 'no reason given'}"
 
 
 def found(check: Check) -> Finding:

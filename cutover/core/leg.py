@@ -59,7 +59,9 @@ class Legs:
         self.walker = Walker(self.journal, self.clock, self.interrupt, self.listen, guards=self.plan.guards)
         self.walker.detached = self.detached
 
-    def begin(self, direction: str, *, resumed: bool, plan_changed: bool = False, **data: Any) -> None:
+    def begin(
+        self, direction: str, *, resumed: bool, plan_changed: bool = False, reason: str = "", **data: Any
+    ) -> None:
         """Starts a leg, or goes on with the one under way; raises PlanChanged when the run belongs to another plan.
 
         With `plan_changed` a person has said that the plan of now shall be used; from then on the run belongs to it.
@@ -77,9 +79,11 @@ class Legs:
             if not self.plan.rebinds:
                 self._knows_what_was_taken(position)
             self.walker.record("plan-changed", was=last.digest, now=digest, who=self.who)
+        said = {"reason": reason} if reason or direction == BACK else {}
         if resumed and position.under_way:
-            self.walker.record("leg-resumed", who=self.who)
+            self.walker.record("leg-resumed", who=self.who, **said)
             return
+        data |= said
         data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
         self.walker.record("leg-started", direction=direction, plan=self.plan.name, digest=digest, who=self.who, **data)
 

@@ -84,11 +84,25 @@ class Plan:
         return self.phases[at - 1] if at else None
 
     def present(self, position: Position) -> Phase | None:
-        """The phase that a run is in, or in which it last did something; None before the first."""
-        if position.phase is not None:
-            return self.phase(position.phase)
+        """The phase that a run has entered last on its way forward, or else in which it did something; None before the first."""
+        entered = (
+            list(position.phase_entered) if position.leg is not None and position.leg.direction == "forward" else []
+        )
         taken = set(position.taken)
-        return next((phase for phase in reversed(self.phases) if taken & {item.name for item in phase.items}), None)
+        return next(
+            (one for one in reversed(self.phases) if one.name in entered[-1:]),
+            next((one for one in reversed(self.phases) if taken & {item.name for item in one.items}), None),
+        )
+
+    def back_from(self, name: str) -> Phase | None:
+        """The phase to whose end a run goes back that leaves that one; raises PlanError.
+
+        It is the one before, or the one before that where the two hand on: between them something would run on neither side.
+        """
+        before = self.before(name)
+        while before is not None and self.awaited_after(before.name) is not None:
+            before = self.before(before.name)
+        return before
 
     def awaited_after(self, name: str) -> Phase | None:
         """The phase right after `name` that starts again what this one stops; None where nothing is handed on."""

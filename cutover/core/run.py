@@ -35,7 +35,7 @@ class Run(Back):
 
     # --- forward -----------------------------------------------------------------------------------------------
 
-    def forward(self, *, until: str | None = None, cause: str = "") -> str:
+    def forward(self, *, until: str | None = None, cause: str = "", reason: str = "") -> str:
         """Walks on to the end of the plan (or of phase `until`); returns `done`, `until` or `nothing`.
 
         Raises Refused (5) when it stopped or was undone before anything was switched, RolledBack (6), Waiting (8),
@@ -48,7 +48,7 @@ class Run(Back):
         if not position.under_way and self.plan.pending(position.done).isdisjoint(wanted):
             return "nothing"
         self._answer_merged_undo(position)
-        self.begin(FORWARD, resumed=under_way, until=until, cause=cause)
+        self.begin(FORWARD, resumed=under_way, until=until, cause=cause, reason=reason)
         try:
             for phase in self.plan.phases:
                 self._walk_phase(phase)
@@ -170,7 +170,7 @@ class Run(Back):
         if policy is Policy.ROLLBACK:
             self._turn_back(error, to=None)
             raise RolledBack(error.message) from error
-        if policy is Policy.PREVIOUS_PHASE and (before := self._previous()):
+        if policy is Policy.PREVIOUS_PHASE and (before := getattr(error, "to", "") or self._previous()):
             self._turn_back(error, to=before)
             raise Waiting(f"went back to the end of {before}: {error.message}") from error
         self.end("stopped", error=error.message)
@@ -184,9 +184,10 @@ class Run(Back):
         raise error
 
     def _previous(self) -> str | None:
-        """The phase to whose end the run goes back; one that is only watched has entered none in this process."""
-        present = self.phase_name or getattr(self.plan.present(self.journal.position()), "name", "")
-        return self.phase_before(present) if present else None
+        """The phase to whose end the run goes back, by the journal: who only watches has entered none in this process."""
+        present = self.plan.present(self.journal.position())
+        before = self.plan.back_from(present.name) if present is not None else None
+        return before.name if before is not None else None
 
     def _turn_back(self, error: CutoverError, *, to: str | None) -> None:
         try:
@@ -211,7 +212,7 @@ class Run(Back):
 
     # --- resume and recovery -----------------------------------------------------------------------------------
 
-    def resume(self, *, until: str | None = None) -> str:
+    def resume(self, *, until: str | None = None, reason: str = "") -> str:
         """Goes on with what was under way, in the direction in which it went."""
         legs = [leg for leg in self.journal.position().legs if leg.cause != REOPENED]
         leg = legs[-1] if legs else None
@@ -219,7 +220,7 @@ class Run(Back):
             return "nothing"
         if leg.direction == BACK and leg.outcome != "undone":
             return self.back(reason=leg.reason, to=leg.to, everything=leg.everything, cause=leg.cause)
-        return self.forward(until=until or (None if leg.outcome == "until" else leg.until))
+        return self.forward(until=until or (None if leg.outcome == "until" else leg.until), reason=reason)
 
     def stand_by(self) -> None:
         """Watches a run that goes on for nobody, and does what its guards start, until a person says to go on."""
