@@ -90,6 +90,11 @@ class App:
     def plan_named(self, name: str) -> Plan:
         return {"finish": self.finish, "decommission": self.decommission}.get(name, self.plan)
 
+    def began_elsewhere(self) -> float | None:
+        """When the last run began, for who only looks at it."""
+        entries = self.remembered() if self.remembered is not None else ()
+        return entries[0].at if entries else None
+
     def history(self) -> Sequence[Entry]:
         """The entries of the last run; none when there was none."""
         if self.remembered is not None:
@@ -155,7 +160,7 @@ def open_environment(name: str, *, read_only: bool = False, directory: Path = DI
     looks = Looks(
         lambda: Figures(means, writes=not read_only),
         lambda: recorded_baseline(means),
-        began=lambda: journals[-1].began if journals else None,
+        began=lambda: journals[-1].began if journals else app.began_elsewhere(),
     )
     kept = Place(
         environment=environment.name,

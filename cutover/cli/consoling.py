@@ -41,6 +41,7 @@ def console(c: Context, env: str = "", port: int = 0, read_only: bool = False, i
     people += [person(name, words.people, read_only=looks) for name in invite or ()]
     with Reader(app) as shown:
         acts = Commands(app.environment.name, shown.holder, app.means.state_dir / "console" / app.environment.name)
+        shown.asked = acts.told
         served = Console(shown, acts, proxied=words.hosts, heard=say)
         served.open(port or words.port or 0)
         served.begun = lambda: _invited(served, people)

@@ -25,8 +25,11 @@ class Answer(Generic[T]):
 class Beside(Generic[T]):
     """Asks `ask` every `every` seconds while it is wanted; `changed` is called in that thread with each new answer."""
 
+    every: float
+    """Seconds between two questions; whoever asks for much may make it longer."""
+
     def __init__(self, name: str, ask: Callable[[], T], every: float, changed: Callable[[], None]) -> None:
-        self._name, self._ask, self._every, self._changed = name, ask, every, changed
+        self._name, self._ask, self.every, self._changed = name, ask, every, changed
         self._wanted = False
         self._closed = False
         self._turn = threading.Condition()
@@ -39,7 +42,7 @@ class Beside(Generic[T]):
         """The newest one; where the question has hung for long, that is its trouble."""
         with self._turn:
             late = time.monotonic() - self._asked if self._asked else 0.0
-            if late > LATE * self._every and not self._answer.trouble:
+            if late > LATE * self.every and not self._answer.trouble:
                 return Answer(self._answer.value, self._answer.at, f"asked {late:.0f} s ago, and no answer yet")
             return self._answer
 
@@ -74,7 +77,7 @@ class Beside(Generic[T]):
                     self._answer = answer
             self._changed()
             with self._turn:
-                self._turn.wait_for(lambda: not self._wanted, self._every)
+                self._turn.wait_for(lambda: not self._wanted, self.every)
 
     def _one(self) -> Answer[T]:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import gmtime, strftime
 from typing import Any
 
 from cutover.app import App
@@ -11,6 +12,7 @@ from cutover.console.looked import Looked, Wanted
 from cutover.console.timeline import Row, Timeline, timeline
 from cutover.console.verbs import NEEDS, Button, buttons, command_of, typed
 from cutover.core.gate import Gate
+from cutover.core.guarding import unheeded
 from cutover.core.journal import Position
 from cutover.core.plain import span
 from cutover.core.plan import Plan
@@ -23,8 +25,8 @@ from cutover.run_views import CANCEL, FINISHED, ROLLBACK, RunView, plain_view, z
 
 OLD = 60.0  # seconds after which a newest value is told with its age
 ZONES = {
-    CANCEL: "nothing has switched; to stop is to cancel",
-    ROLLBACK: "green serves, and blue follows; going back loses nothing",
+    CANCEL: "green has neither writes nor traffic; to stop is to cancel",
+    ROLLBACK: "green has the writes, or part of the traffic; the way back is warm",
     FINISHED: "the way back is gone",
 }
 
@@ -75,6 +77,8 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "description": app.environment.description,
         "protected": app.environment.protected,
         "trouble": known.trouble,
+        "notices": list(_notices(app, known)),
+        "unknown": False,
         "holder": known.holder,
         "buttons": buttons(app.plan, view, known.holder, known.wishes, protected=app.environment.protected),
         "run": None,
@@ -85,12 +89,13 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "lag": looked.lag.answer,
         "cost": looked.cost.answer,
         "sides": list(_sides(looked.figures.answer)),
-        "triggers": list(_triggers(looked)),
+        "triggers": list(_triggers(looked, view.position.phase or "" if view is not None else "")),
+        "judged": looked.triggers.answer,
         "paused": wanted(app, known).paused,
     }
     if view is None:
         blank = timeline(app.plan, Position(""), (), known.took)
-        return values | {"along": blank, "leg": None, "questions": [], "standing": [], "shares": []}
+        return values | {"along": blank, "leg": None, "word": None, "questions": [], "standing": [], "shares": []}
     along = _along(app, known, view)
     plan = _plan(app, view)
     leg = view.position.leg
@@ -102,10 +107,12 @@ def board(app: App, known: Known, looked: Looked, now: float) -> dict[str, Any]:
         "changed": leg is not None and leg.plan == plan.name and leg.digest != plan.digest(),
         "along": along,
         "row": _row(along),
-        "soak": _soak(along.now, view),
+        "soak": _soak(along.now, view, watched=known.holder is not None),
+        "word": _word(known, view),
         "questions": list(_questions(app, known, view)),
         "standing": list(view.position.standing.values()) if view.state == "open" else [],
         "shares": list(_shares(app.plan, view, looked.shares.answer)),
+        "seen": looked.shares.answer,
     }
 
 
@@ -124,6 +131,9 @@ def _state(view: RunView, known: Known) -> str:
     if leg is not None and leg.outcome is None:
         way = "going back" if leg.direction == "back" else {"cutover": "going forward"}.get(leg.plan, f"at {leg.plan}")
         return way if known.holder is not None else f"{way}, and nobody walks it"
+    complaints = view.entries[-1].data.get("complaints") if view.entries[-1].kind == "leg-ended" else None
+    if view.state == "rolled-back" and complaints:
+        return "blue serves, rolled back, but checks failed: a person is needed"
     words = {"green": "green serves", "rolled-back": "blue serves, rolled back", "finished": "finished"}
     outcome = leg.outcome if leg is not None and leg.outcome is not None else "not begun"
     return words.get(view.state, view.state if view.state != "open" else outcome)
@@ -136,14 +146,35 @@ def _row(along: Timeline) -> Row | None:
     return rows[0] if rows else None
 
 
-def _soak(item: Any, view: RunView) -> dict[str, float] | None:
-    """From when to when what is at hand has to stay well; None where it does not, or where that has not begun."""
+def _notices(app: App, known: Known) -> Iterator[str]:
+    """What whoever looks has to know of the page itself."""
+    if known.replaced is not None:
+        yield f"since {strftime('%H:%M:%S', gmtime(known.replaced))} UTC the journal is another one; it was read from its beginning"
+    if known.file_changed:
+        yield "the environment's file was changed since this console was started, which shows the plan of then: start it again"
+
+
+def _word(known: Known, view: RunView) -> Mapping[str, Any] | None:
+    """What somebody asked of the run and nobody has heeded yet; it waits for the next boundary."""
+    kind, word = unheeded(known.wishes, view.position)
+    if kind not in ("hold", "rollback", "previous-phase") or view.state != "open":
+        return None
+    return {"kind": kind, "who": word.get("who", "somebody"), **{key: word.get(key) for key in ("reason", "to", "at")}}
+
+
+def _soak(item: Any, view: RunView, *, watched: bool) -> dict[str, float] | None:
+    """From when to when what is at hand has to stay well; None where it does not, or where that has not begun.
+
+    A soak without a `since` counts only the time in which somebody watches: where nobody does its end is not known.
+    """
     if not isinstance(item, Gate) or item.hold <= 0:
         return None
     position = view.position
-    begun = position.converged_at.get(item.since) if item.since else None
-    begun = begun if begun is not None else position.hold_begun.get(item.name)
-    return None if begun is None else {"from": begun, "until": begun + item.hold, "seconds": item.hold}
+    clocked = position.converged_at.get(item.since) if item.since else None
+    begun = clocked if clocked is not None else position.hold_begun.get(item.name)
+    if begun is None or (clocked is None and not (watched and position.under_way)):
+        return None
+    return {"from": begun, "until": begun + item.hold, "seconds": item.hold}
 
 
 def _questions(app: App, known: Known, view: RunView) -> Iterator[Question]:
@@ -190,7 +221,7 @@ def _shares(plan: Plan, view: RunView, seen: Answer[Mapping[str, str]]) -> Itera
     newest = max((at for name, at in view.position.converged_at.items() if name.startswith("traffic-")), default=0.0)
     fresh = seen.value if seen.value is not None and (seen.at or 0.0) > newest else {}
     for resource, share in asked.items():
-        yield resource, share, fresh.get(resource, seen.trouble)
+        yield resource, share, fresh.get(resource, "")
 
 
 def _sides(answer: Answer[list[Curve]]) -> Iterator[SideFigure]:
@@ -216,7 +247,7 @@ def _newest(curve: Curve | None) -> str:
     return shown(curve.samples[-1][1], curve.unit) if curve.samples else "?"
 
 
-def _triggers(looked: Looked) -> Iterator[dict[str, Any]]:
+def _triggers(looked: Looked, phase: str) -> Iterator[dict[str, Any]]:
     """Each rule with its verdict; where it has a bound, how much of it is used up, in percent, and what is left of its time."""
     answer = looked.triggers.answer
     for rule in looked.rules:
@@ -224,6 +255,7 @@ def _triggers(looked: Looked) -> Iterator[dict[str, Any]]:
         clauses = list(finding.data.get("clauses", ())) if finding is not None else []
         yield {
             "rule": rule,
+            "asked": rule.watches(phase),
             "verdict": finding.verdict.value if finding is not None else "not asked",
             "seen": finding.seen if finding is not None else answer.trouble or "is asked from the first share on",
             "used": _used(clauses),

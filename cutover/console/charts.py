@@ -9,6 +9,8 @@ from cutover.metrics.views import INFRASTRUCTURE
 
 def charts(app: App) -> list[dict[str, Any]]:
     """By view its title and figures; what a view lacks is said. The infrastructure's panels are the dashboards' alone."""
+    if not app.environment.metrics.figures:
+        return []
     return [
         {
             "title": view.title,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover.console.sessions import Role
-from cutover.console.verbs import APPROVE, BEGIN, HOLD, LABELS, NEEDS, REJECT, command_of, typed
+from cutover.console.verbs import APPROVE, BEGIN, HOLD, LABELS, NEEDS, REASON, REJECT, command_of, typed
 from cutover.core.errors import CutoverError, Refused
 from cutover.core.lease import Lease
 
@@ -21,11 +21,39 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WORDS_ONLY = (HOLD, APPROVE, REJECT)
 SPOKEN = ("gate", "role", "approve")
 WAITS = 8
-CONSOLE = "(console)"
+REFUSED = (3, 4, 5)
+SHOWN, KEPT = 5, 100  # what was asked for: on the page, and remembered
 
 
 class Ended(CutoverError):
-    """The command that a button stands for has failed; the message is what it said."""
+    """The command that a button stands for has failed; the message is what it said.
+
+    `refused`: it was refused before anything was done; else how far it came stands in the journal.
+    """
+
+    def __init__(self, message: str, *, next_command: str, refused: bool) -> None:
+        super().__init__(message, next_command=next_command)
+        self.refused = refused
+
+
+@dataclass
+class Asked:
+    """What was asked for with a button: by whom, when (seconds since the epoch), and what became of it so far."""
+
+    verb: str
+    who: str
+    at: float
+    pid: int
+    log: Path
+    child: subprocess.Popen[bytes] = field(repr=False)
+    code: int | None = None
+    said: str = ""
+
+    def look(self) -> None:
+        """Sees whether it has ended."""
+        if self.code is None:
+            self.code = self.child.poll()
+            self.said = _last(self.log)
 
 
 @dataclass
@@ -41,28 +69,41 @@ class Commands:
     logs: Path
     folder: Path = field(default_factory=Path.cwd)
     needs: Mapping[str, Role] = field(default_factory=lambda: NEEDS)
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+
+    def told(self) -> Sequence[Asked]:
+        """What was asked for from here last, the newest first, each as it is by now."""
+        newest = self.asked[: -SHOWN - 1 : -1]
+        for one in newest:
+            one.look()
+        return newest
 
     def do(self, verb: str, who: str, words: Mapping[str, str]) -> str:
         """Returns in a sentence what came of it; raises CutoverError where it was refused or has failed."""
         holder = self.holder()
-        command = command_of(verb, self.environment, holder, _checked(words))
-        self._reap()
+        spoken = _checked(words)
+        command = command_of(verb, self.environment, holder, spoken)
+        shown = typed(command_of(verb, self.environment, holder, {**spoken, "reason": REASON, "approve": ""}))
+        if words.get("command", shown).replace(" --approve START_DIGEST", "") != shown:
+            raise Refused("what is done by this button is another command by now; close, and look again")
         log = self.logs / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{verb}-{os.urandom(2).hex()}.log"
         child = self._started(command, who, log)
+        one = Asked(verb, who, time.time(), child.pid, log, child)
+        self.asked.append(one)
+        del self.asked[:-KEPT]
         try:
             code = child.wait(timeout=WORD if holder is not None or verb in WORDS_ONLY else SOON)
         except subprocess.TimeoutExpired:
-            self.children.append(child)
-            return f"{LABELS[verb]}: process {child.pid} is at it for {who}; what it says is in {log}"
-        said = _last(log)
+            return f"{LABELS[verb]}: process {child.pid} is at it for {who}; the page shows how it ends, and all is in {log}"
+        one.look()
+        said = one.said
         if code == 0 or (code == WAITS and verb != BEGIN):
             return said or f"{LABELS[verb]}: done"
-        raise Ended(said or f"it ended with {code}", next_command=typed(command))
+        raise Ended(said or f"it ended with {code}", next_command=typed(command), refused=code in REFUSED)
 
     def _started(self, command: Sequence[str], who: str, log: Path) -> subprocess.Popen[bytes]:
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        environ = {**os.environ, "CUTOVER_WHO": f"{who} {CONSOLE}", "NO_COLOR": "1"}
+        environ = {**os.environ, "CUTOVER_WHO": who, "NO_COLOR": "1"}
         with os.fdopen(os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as output:
             output.write(f"$ {typed(command)}\n".encode())
             output.flush()
@@ -76,16 +117,17 @@ class Commands:
                 start_new_session=True,  # Ctrl-C at the console's terminal must not reach it
             )
 
-    def _reap(self) -> None:
-        self.children = [child for child in self.children if child.poll() is None]
-
 
 def _checked(words: Mapping[str, str]) -> dict[str, str]:
     """The words that a command takes; raises Refused where one of them can be none."""
     reason = words.get("reason", "").strip()
     if len(reason) > LONGEST:
         raise Refused(f"a reason has at most {LONGEST} characters, not {len(reason)}")
-    odd = {name: words[name] for name in SPOKEN if not re.fullmatch(r"[A-Za-z0-9._-]{0,80}", words.get(name, ""))}
+    odd = {
+        name: words[name]
+        for name in SPOKEN
+        if not re.fullmatch(r"([A-Za-z0-9_.][A-Za-z0-9_.-]{0,79})?", words.get(name, ""))
+    }
     if odd:
         raise Refused(f"{', '.join(odd)}: not the name of anything here")
     # A line of the record is one line.

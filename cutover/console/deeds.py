@@ -95,7 +95,9 @@ class Deeds:
                 loop = asyncio.get_running_loop()
                 said = await loop.run_in_executor(self._threads, self.acts.do, verb, person.name, words)
             except CutoverError as error:
-                return Outcome.refused(409, error.message, error.next_command)
+                # What may have been done in part is not tried again by another press of the same button.
+                status = 409 if getattr(error, "refused", True) else 500
+                return Outcome.refused(status, error.message, error.next_command)
             except Exception as error:  # noqa: BLE001  the page is to hear of it, whatever it was
                 self.heard(f"{verb} failed: {described(error)}")
                 reason = "it failed, and how far it came is not known; the console's terminal says with what"

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutover.app import App
-from cutover.core.errors import CutoverError
+from cutover.app import DIRECTORY, App
+from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.journal import Entry, State
 from cutover.core.lease import Lease
 from cutover.core.watch import reason
@@ -19,7 +19,10 @@ Wish = tuple[str, Mapping[str, Any]]
 
 @dataclass
 class Known:
-    """Reads what is new; `trouble` is why nothing is. A journal that is another one now is read from its beginning."""
+    """Reads what is new; `trouble` is why nothing is. A journal that is another one now is read from its beginning.
+
+    `view` and `took` are of the entries that were understood: of a version that writes other ones `trouble` tells for good.
+    """
 
     app: App
     entries: list[Entry] = field(default_factory=list)
@@ -27,26 +30,31 @@ class Known:
     wishes: Sequence[Wish] = ()
     holder: Lease | None = None
     trouble: str = ""
-    replaced: int = 0
-    """How often the journal turned out to be another one."""
+    replaced: float | None = None
+    """When the journal turned out to be another one (seconds since the epoch)."""
+    odd: str = ""
+    """Why the view is not of the newest entries."""
     took: dict[str, float] = field(default_factory=dict)
     """The seconds of each step when it was last taken."""
+    file_changed: bool = False
+    """Whether the environment's file is another than it was when it was opened."""
+    _file: tuple[float, int] | None = None
+    _run: list[Entry] = field(default_factory=list)
     _state: State | None = None
     _opened: float = 0.0
     _last: Entry | None = None
 
     def read(self) -> bool:
         """Reads on; returns whether anything is another now."""
-        before = (self._last, self.wishes, self.holder, self.trouble)
+        before = (self._last, self.wishes, self.holder, self.trouble, self.file_changed)
+        self._look_at_file()
         try:
             self._read()
-            self.trouble = ""
+            self.trouble = self.odd
         except CutoverError as error:
             self.trouble = error.message
             self.close()
-        except Exception as error:  # noqa: BLE001 - entries of a version that writes other ones: the rest is shown all the same
-            self.trouble = f"what was written is not understood: {reason(error)}"
-        return before != (self._last, self.wishes, self.holder, self.trouble)
+        return before != (self._last, self.wishes, self.holder, self.trouble, self.file_changed)
 
     def history(self) -> Sequence[Entry]:
         """The entries of the last run."""
@@ -57,9 +65,20 @@ class Known:
             self._state.close()
         self._state = None
 
+    def _look_at_file(self) -> None:
+        try:
+            found = (DIRECTORY / f"{self.app.environment.name}.yaml").stat()
+        except OSError:
+            return
+        seen = (found.st_mtime, found.st_size)
+        self.file_changed = self.file_changed or (self._file is not None and seen != self._file)
+        self._file = self._file or seen
+
     def _read(self) -> None:
         state = self._store()
         if state is None:
+            if self._last is not None:
+                raise Unreachable("the journal is gone")
             return
         try:
             new = state.newer(self._last)
@@ -68,8 +87,8 @@ class Known:
                 raise
             # Either somebody changed what was written, which reading it from the beginning tells, or it is another journal.
             new = state.newer(None)
-            self.entries, self.view, self._last, self.took = [], None, None, {}
-            self.replaced += 1
+            self.entries, self.view, self._last, self.took, self.odd = [], None, None, {}, ""
+            self.replaced = time.time()
         self._take(new)
         self.holder = state.holder()
         self.wishes = tuple(state.wishes(self.view.run)) if self.view is not None else ()
@@ -81,14 +100,19 @@ class Known:
         mine = [entry for entry in new if entry.run]
         self.entries += mine
         self.took |= {
-            str(one.data["step"]): float(one.data["seconds"])
+            str(one.data.get("step")): float(one.data["seconds"])
             for one in mine
-            if one.kind == "converged" and "seconds" in one.data
+            if one.kind == "converged" and isinstance(one.data.get("seconds"), int | float)
         }
         if mine:
             run = mine[-1].run
-            kept = self.view.entries if self.view is not None and self.view.run == run else ()
-            self.view = view_of(run, [*kept, *(entry for entry in mine if entry.run == run)])
+            self._run = [*(one for one in self._run if one.run == run), *(one for one in mine if one.run == run)]
+            try:
+                self.view = view_of(run, self._run)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                self.odd = (
+                    f"since entry {mine[0].seq} what was written is not understood ({reason(error)}): a newer version?"
+                )
 
     def _store(self) -> State | None:
         if self._state is not None and time.monotonic() - self._opened > REOPENED:

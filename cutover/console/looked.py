@@ -15,7 +15,7 @@ from cutover.core.plan import Item, Phase
 from cutover.core.share import Share
 from cutover.core.step import Step
 from cutover.core.walk import observed
-from cutover.curves import Curve, curves
+from cutover.curves import MOST, Curve, curves
 from cutover.metrics.rule import Rule
 from cutover.plans.rollback_cost import RollbackCost, cost_now
 from cutover.plans.triggered import Triggered, triggers
@@ -111,5 +111,7 @@ class Looked:
 
     def _figures(self) -> list[Curve]:
         wanted = self._wanted
+        # A run of days has its samples minutes apart: to ask for them more often shows nothing new, and may be paid for.
+        self.figures.every = max(FIGURES, (time.time() - wanted.began) / MOST)
         until = time.time() if wanted.ended is None else min(time.time(), wanted.ended + BEFORE)
         return curves(self._app.means, wanted.began - BEFORE, until, Deadline.after(WITHIN))

@@ -11,7 +11,7 @@ from cutover.console.timeline import AHEAD, DONE, FAILED, NOTED, NOW, SKIPPED, S
 from cutover.core.journal import Entry
 from cutover.core.plain import span
 
-PANELS = ("head", "now", "decide", "controls", "timeline", "sides", "cost", "triggers")
+PANELS = ("head", "now", "decide", "controls", "commands", "timeline", "sides", "cost", "triggers")
 SIGNS = {
     DONE: ("✓", "well"),
     SKIPPED: ("=", "held"),

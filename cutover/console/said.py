@@ -102,9 +102,12 @@ def _words(kind: str, data: Mapping[str, Any]) -> str:
                 part for part in (f"goes {where}", f"by {data.get('who') or 'nobody'}", data.get("reason")) if part
             )
         case "leg-resumed":
-            return f"goes on, by {data.get('who') or 'nobody'}"
+            return ", ".join(
+                part for part in (f"goes on, by {data.get('who') or 'nobody'}", data.get("reason")) if part
+            )
         case "leg-ended":
-            return ": ".join(part for part in (f"ends: {data['outcome']}", data.get("error")) if part)
+            complaints = "; ".join(str(one) for one in data.get("complaints") or ())
+            return ": ".join(part for part in (f"ends: {data['outcome']}", data.get("error"), complaints) if part)
         case "phase-entered":
             return "begins" + (f", budget {span(float(data['budget']))}" if data.get("budget") else "")
         case "phase-left":

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from cutover.asks import WALKS
+from cutover.asks import WALKS, phase_before
 from cutover.console.known import Wish
 from cutover.console.sessions import Role
-from cutover.core.guarding import last_asked
+from cutover.core.errors import CutoverError
+from cutover.core.guarding import unheeded
 from cutover.core.lease import Lease
 from cutover.core.leg import BACK
 from cutover.core.plan import Plan
@@ -70,7 +71,7 @@ def buttons(
             Button(
                 verb,
                 LABELS[verb],
-                _says(verb, holder),
+                _says(verb, holder, _back_to(plan, view)),
                 command,
                 _why_not(verb, plan, view, holder, wishes),
                 NEEDS[verb].value,
@@ -85,7 +86,7 @@ def command_of(verb: str, env: str, holder: Lease | None, words: Mapping[str, st
     match verb:
         case "begin":
             approve = [f"--approve={words['approve']}"] if words.get("approve") else []
-            return ["invoke", "cutover", f"--env={env}", "--yes", *approve]
+            return ["invoke", "cutover", f"--env={env}", f"--reason={reason}", "--yes", *approve]
         case "hold":
             return ["invoke", "hold", f"--env={env}", f"--reason={reason}"]
         case "resume":
@@ -110,7 +111,15 @@ def _heeds(holder: Lease | None) -> bool:
     return holder is not None and holder.operation in WALKS
 
 
-def _says(verb: str, holder: Lease | None) -> str:
+def _back_to(plan: Plan, view: RunView | None) -> str:
+    """The phase to whose end a run goes back that leaves the present one; empty where there is none, or it is not known."""
+    try:
+        return phase_before(plan, view) if view is not None else ""
+    except CutoverError:
+        return ""
+
+
+def _says(verb: str, holder: Lease | None, back_to: str) -> str:
     by = (
         f"asks {holder.who} on {holder.host} to do it"
         if holder is not None
@@ -120,7 +129,7 @@ def _says(verb: str, holder: Lease | None) -> str:
         BEGIN: "takes the system from blue to green; a process on the console's machine does it",
         HOLD: "the run stops at its next boundary, never inside the window",
         RESUME: "goes on with what is held or stands still, forward or back",
-        PREVIOUS: f"takes the present phase back and waits; {by}",
+        PREVIOUS: f"goes back to the end of {back_to or 'the phase before'}, and waits; {by}",
         ROLLBACK: f"takes everything back, losing no write; {by}",
     }[verb]
 
@@ -139,8 +148,11 @@ def _why_not(verb: str, plan: Plan, view: RunView | None, holder: Lease | None, 
         return "nobody walks the run"
     if verb == HOLD and _goes_back(active):
         return "a way back is not held"
-    if verb == RESUME and holder is not None and not active.position.standing and last_asked(wishes)[0] != "hold":
-        return "it goes on: nothing holds it"
+    if verb == HOLD and not active.position.under_way:
+        return "it stands by: there is nothing to hold"
+    if verb == RESUME and holder is not None and active.position.under_way:
+        asked = unheeded(wishes, active.position)[0] not in ("", "resume")
+        return "" if asked or active.position.standing else "it goes on: nothing holds it"
     if verb in (PREVIOUS, ROLLBACK):
         return _why_no_way_back(verb, plan, active, holder)
     return ""
@@ -159,7 +171,8 @@ def _why_no_way_back(verb: str, plan: Plan, view: RunView, holder: Lease | None)
     if holder is not None and not _heeds(holder):
         return f"{holder.who} is at it for {holder.operation}, which goes back for nobody"
     if verb == PREVIOUS:
-        present = plan.present(view.position)
-        if present is None or plan.before(present.name) is None:
-            return "there is no phase before this one"
+        try:
+            phase_before(plan, view)
+        except CutoverError as error:
+            return error.message
     return ""

@@ -138,6 +138,7 @@ class PostgresState:
         return [entry for entry in chained(found, self.where, head) if run is None or entry.run == run]
 
     def newer(self, than: Entry | None) -> Sequence[Entry]:
+        _, _, head = self._lease_row()  # before the entries, of which there are then at least as many
         sql = (
             "SELECT seq, run, at, token, kind, data, prev, hash FROM cutover_state.entries"
             " WHERE environment = %s AND seq >= %s ORDER BY seq"
@@ -147,7 +148,7 @@ class PostgresState:
         except ValueError as error:
             raise JournalBroken(f"{self.where}: {error}") from error
         if than is None:
-            return going_on(found, None, self.where)
+            return chained(found, self.where, head)
         if not found or found[0].hash != than.hash:
             raise JournalBroken(
                 f"{self.where}: entry {than.seq} is missing, or is not the one that was written as the last"

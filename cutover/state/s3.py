@@ -130,16 +130,15 @@ class S3State:
             yield head
 
     def entries(self, run: str | None = None) -> Sequence[Entry]:
-        kept = self._kept()  # before the listing, which then has at least what is anchored
-        listed = self._objects.list(JOURNAL)
-        if listed and kept is None:
-            raise JournalBroken(f"{self.where}/{LEASE} is missing, but there are {len(listed)} entries")
-        entries = chained(self._read_all(listed), self.where, kept[0].head if kept is not None else None)
-        return [entry for entry in entries if entry.run and (run is None or entry.run == run)]
+        return [entry for entry in self.newer(None) if entry.run and (run is None or entry.run == run)]
 
     def newer(self, than: Entry | None) -> Sequence[Entry]:
         if than is None:
-            return going_on(self._read_all(self._objects.list(JOURNAL)), None, self.where)
+            kept = self._kept()  # before the listing, which then has at least what is anchored
+            listed = self._objects.list(JOURNAL)
+            if listed and kept is None:
+                raise JournalBroken(f"{self.where}/{LEASE} is missing, but there are {len(listed)} entries")
+            return chained(self._read_all(listed), self.where, kept[0].head if kept is not None else None)
         last = self._entry(than.seq)
         if last is None or last.hash != than.hash:
             raise JournalBroken(

@@ -53,13 +53,16 @@ class SqliteState:
         # Whoever is the next to close it then believes to be the last, and deletes the log that the others still write to.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        os.chmod(path, 0o600)
+        if path.stat().st_mode & 0o077:
+            os.chmod(path, 0o600)
         self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         self._one_at_a_time = threading.RLock()
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(SCHEMA)
+            # Who only looks must not wait for the lock of who writes, nor make anew what somebody took away.
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise JournalBroken(f"{path}: {error}") from error

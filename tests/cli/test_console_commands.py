@@ -64,7 +64,7 @@ def test_a_run_is_driven_by_its_buttons(waiting: WaitingRun, acts: Commands, kno
     waiting.eventually(lambda: waiting.entries("waiting", gate="soak-50"), "the soak")
     (passed,) = waiting.entries("passed", gate=GATE)
     signed = passed.data["data"]["signed"][0]
-    assert (signed["who"], signed["comment"]) == ("grace@desk (console)", "as agreed; it's fine")
+    assert (signed["who"], signed["comment"]) == ("grace@desk", "as agreed; it's fine")
 
     acts.do("hold", "grace@desk", REASON)
     assert "resume" in possible(known()), "a hold can be lifted"
@@ -74,8 +74,45 @@ def test_a_run_is_driven_by_its_buttons(waiting: WaitingRun, acts: Commands, kno
     assert "was asked" in acts.do("previous-phase", "ada", {"reason": "--yes"})
     waiting.eventually(lambda: waiting.entries("leg-ended", outcome="undone"), "the way back")
     (back,) = waiting.entries("leg-started", direction="back")
-    assert "ada (console):  --yes" in back.data["reason"] and waiting.flag.read_text().strip() == "10"
+    assert "ada:  --yes" in back.data["reason"] and waiting.flag.read_text().strip() == "10"
     waiting.ended(watching, signal.SIGTERM)
+
+
+def test_who_stands_by_is_told_to_go_on_from_the_page(
+    waiting: WaitingRun, acts: Commands, known: Callable[[], Known]
+) -> None:
+    waiting.begin()
+    watching = waiting.watch()
+    waiting.eventually(lambda: waiting.entries("waiting", gate=GATE), "the question")
+    acts.do("previous-phase", "ada", REASON)
+    waiting.eventually(lambda: waiting.entries("leg-ended", outcome="undone"), "the way back")
+    assert possible(known()) == {"resume", "previous-phase", "rollback"}
+    acts.do("resume", "ada", REASON)
+    waiting.eventually(lambda: waiting.entries("waiting", gate=GATE)[1:], "the question, once more")
+    waiting.ended(watching, signal.SIGTERM)
+
+
+def test_how_a_command_ends_that_takes_longer_is_seen(
+    waiting: WaitingRun, acts: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cutover.console.commands.SOON", 0.0)
+    waiting.begin()
+    held = waiting.opened().state()
+    lease = held.acquire(who="bob", operation="finish")
+    acts.holder = lambda: None
+    assert "is at it for ada" in acts.do("begin", "ada", REASON)
+    waiting.eventually(lambda: all(one.code is not None for one in acts.told()), "its end")
+    (last, *_) = acts.told()
+    assert (last.verb, last.who, last.code) == ("begin", "ada", 4) and "bob" in last.said
+    held.release(lease)
+    held.close()
+
+
+def test_a_button_that_means_another_command_by_now_does_nothing(waiting: WaitingRun, acts: Commands) -> None:
+    waiting.begin()
+    with pytest.raises(Refused, match="another command by now"):
+        acts.do("rollback", "ada", {**REASON, "command": "invoke rollback --env asked --reason '…' --ask"})
+    assert not waiting.entries("leg-started", direction="back")
 
 
 def test_what_is_refused_is_told_with_what_to_type(waiting: WaitingRun, acts: Commands) -> None:

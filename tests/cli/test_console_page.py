@@ -51,8 +51,8 @@ def test_a_run_is_driven_from_the_page(waiting: WaitingRun, page: Page) -> None:
 
         assert "yes for decision" in pressed(page, f"#do-approve-{GATE}-decision", NAME, "lag is 0")
         page.locator("#now", has_text="soak-50").wait_for(timeout=SLOWLY)
-        page.locator("#now", has_text="then a soak of 1 h").wait_for(timeout=SLOWLY)
-        page.locator("#log", has_text="ann@desk (console)").wait_for(timeout=SLOWLY)
+        page.locator("#now", has_text="soak of 1 h").wait_for(timeout=SLOWLY)
+        page.locator("#log", has_text="ann@desk").wait_for(timeout=SLOWLY)
         assert "stops at its next boundary" in pressed(page, "#do-hold", NAME, "lunch")
         assert pressed(page, "#do-resume", NAME, "back again")
         assert "was asked" in pressed(page, "#do-previous-phase", NAME, "slow pages")

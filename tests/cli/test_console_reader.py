@@ -80,7 +80,7 @@ def test_every_entry_is_a_line_once_and_panels_follow(waiting: WaitingRun) -> No
         comes(reader, lambda: reader.newest() == before + 2 and "Who must decide" in html(reader, "decide"))
         assert reader.panels()["decide"][0] > version
         assert "decision" in html(reader, "decide") and "invoke approve" in html(reader, "decide")
-        assert "gives another plan" in html(reader, "head"), "the digest is not this plan's"
+        assert "not the one that the run was begun with" in html(reader, "head"), "the digest is not this plan's"
         seqs = [line.seq for line in reader.lines(most=10_000)]
         assert seqs == sorted(set(seqs)) and len(seqs) == len(waiting.entries())
         assert [line.seq for line in reader.lines(after=before)] == [before + 1, before + 2]
@@ -134,7 +134,7 @@ def test_a_journal_that_was_tampered_with_is_said_and_what_was_known_stays(waiti
             "INSERT INTO entries SELECT seq + 1, run, at, token, kind, data, hash, 'h' FROM entries ORDER BY seq DESC LIMIT 1"
         )
         db.close()
-        comes(reader, lambda: "cannot be read" in html(reader, "head"))
+        comes(reader, lambda: "was changed" in html(reader, "head"))
         assert reader.newest() == known + 1 and RUN in html(reader, "head")
 
 
@@ -154,10 +154,51 @@ def test_nothing_is_asked_of_the_world_while_no_page_is_open(
         comes(reader, lambda: "10 %" in html(reader, "sides"))
 
 
-def test_entries_of_another_version_are_shown_though_nobody_understands_them(waiting: WaitingRun) -> None:
+def test_entries_of_another_version_are_shown_and_nobody_takes_the_rest_for_the_present(waiting: WaitingRun) -> None:
     waiting.begin()
     with read(waiting) as reader:
         known = reader.newest()
         write(waiting, ("leg-started", {"whither": "sideways"}))
         comes(reader, lambda: reader.newest() == known + 1 and "not understood" in html(reader, "head"))
         assert "sideways" in reader.lines(most=1)[0].html and RUN in html(reader, "head")
+        write(waiting, ("phase-entered", {"phase": "x", "budget": None}))
+        comes(reader, lambda: reader.newest() == known + 2)
+        assert "not understood" in html(reader, "head"), "it stays said"
+
+
+def test_what_cannot_be_shown_ends_nothing(waiting: WaitingRun) -> None:
+    waiting.begin()
+    with read(waiting) as reader:
+        known = reader.newest()
+        odd: dict[str, object] = {"guard": "g", "seen": "s", "seconds": "soon", "then": "hold"}
+        write(waiting, ("leg-resumed", {"who": "ann"}), ("standing", odd))
+        comes(reader, lambda: reader.newest() == known + 2 and "cannot be shown" in html(reader, "head"))
+        write(waiting, ("standing-ended", {"guard": "g", "outcome": "well", "seen": "s"}))
+        comes(reader, lambda: reader.newest() == known + 3 and "cannot be shown" not in html(reader, "head"))
+
+
+def test_what_was_asked_for_is_seen_until_it_is_heeded(waiting: WaitingRun) -> None:
+    waiting.begin()
+    with read(waiting) as reader:
+        assert "asked for" not in html(reader, "now")
+        waiting.shell.invoke("hold", "--env", NAME, "--reason", "lunch <first>").ended(0)
+        comes(reader, lambda: "asked for <strong>hold</strong>: lunch &lt;first&gt;" in html(reader, "now"))
+
+
+def test_a_share_that_could_not_be_observed_is_not_shown_as_observed(waiting: WaitingRun) -> None:
+    waiting.begin()
+    with read(waiting) as reader:
+        reader.page()
+        comes(reader, lambda: "10 %</td>" in html(reader, "sides"))
+        waiting.flag.rename(waiting.flag.with_name("aside"))
+        waiting.flag.mkdir()
+        comes(reader, lambda: "not observed since" in html(reader, "sides"))
+
+
+def test_a_file_that_was_edited_since_is_told(waiting: WaitingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting.begin()
+    monkeypatch.chdir(waiting.shell.folder)
+    with read(waiting) as reader:
+        file = waiting.shell.folder / "environments" / f"{NAME}.yaml"
+        file.write_text(file.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
+        comes(reader, lambda: "start it again" in html(reader, "head"))

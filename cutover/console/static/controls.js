@@ -20,7 +20,7 @@ function lock(within) {
 
 function ask(button) {
   const { verb, gate, role, label, says, command } = button.dataset;
-  asked = { verb, gate, role, once: crypto.randomUUID(), done: false };
+  asked = { verb, gate, role, command, once: crypto.randomUUID(), done: false };
   place("title").textContent = label;
   place("says").textContent = says;
   place("command").textContent = command;
@@ -44,7 +44,7 @@ async function act(event) {
   go.disabled = true;
   tell("being done …", "");
   const words = { environment: place("environment").value, reason: place("reason").value, once: asked.once };
-  for (const name of ["gate", "role"]) if (asked[name]) words[name] = asked[name];
+  for (const name of ["gate", "role", "command"]) if (asked[name]) words[name] = asked[name];
   if (place("approve").value.trim()) words.approve = place("approve").value.trim();
   try {
     const answer = await fetch(`/do/${encodeURIComponent(asked.verb)}`, {
