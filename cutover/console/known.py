@@ -87,8 +87,8 @@ class Known:
         }
         if mine:
             run = mine[-1].run
-            kept = self.view.entries if self.view is not None and self.view.run == run else ()
-            self.view = view_of(run, [*kept, *(entry for entry in mine if entry.run == run)])
+            before = self.view if self.view is not None and self.view.run == run else None
+            self.view = view_of(run, [entry for entry in mine if entry.run == run], before)
 
     def _store(self) -> State | None:
         if self._state is not None and time.monotonic() - self._opened > REOPENED:
