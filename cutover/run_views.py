@@ -56,9 +56,9 @@ def active(state: State) -> RunView | None:
     return views[-1] if views and views[-1].state in ("open", "green") else None
 
 
-def view_of(run: str, entries: Sequence[Entry]) -> RunView:
-    """One run by all of its entries, oldest first."""
-    position = position_of(run, entries)
+def view_of(run: str, entries: Sequence[Entry], before: RunView | None = None) -> RunView:
+    """One run by its entries, oldest first: all of them, or those that come after what `before` knows of it."""
+    position = position_of(run, entries, before.position if before is not None else None)
     legs = position.legs
     ended = {leg.plan for leg in legs if leg.outcome == "done"} - {"cutover"}
     if ended:
@@ -69,7 +69,7 @@ def view_of(run: str, entries: Sequence[Entry]) -> RunView:
         state = "green"
     else:
         state = "open"
-    return RunView(run, tuple(entries), position, state)
+    return RunView(run, (*(before.entries if before is not None else ()), *entries), position, state)
 
 
 def zone(plan: Plan, position: Position) -> str:

@@ -11,7 +11,7 @@ from invoke.tasks import task
 from cutover.cli.ends import ended, say
 
 # What can be measured: each module of cutover.bench has FULL, QUICK, chosen and measure.
-MEASURED = ("database", "watching", "routing")
+MEASURED = ("database", "watching", "routing", "console")
 
 
 @task(
@@ -19,8 +19,9 @@ MEASURED = ("database", "watching", "routing")
     help={
         "what": "database: the write pause, the way back, the lease, comparing rows, the preflight, and how the pause grows; "
         "watching: how soon faults of green are found and answered; "
-        "routing: a decision, a routed call, eight threads, memory, and how evenly keys are spread",
-        "rounds": "how often: database 20, there and back; watching 3, each fault; routing 100; what varies little is measured less often",
+        "routing: a decision, a routed call, eight threads, memory, and how evenly keys are spread; "
+        "console: what it costs a run that 200 clients look at, its first paint, its charts, and how soon a line is heard of",
+        "rounds": "how often: database 20, there and back; watching 3, each fault; routing 100; console 5 to 20; what varies little, or takes long, is measured less often",
         "only": "the parts to measure, as pause,validation or errors-12,crash; an unknown one names them all",
         "quick": "everything small, in a few minutes: shows that it works, and its figures mean nothing",
         "json": "one document on standard output, with every sample",

@@ -39,7 +39,6 @@ class Known:
     file_changed: bool = False
     """Whether the environment's file is another than it was when it was opened."""
     _file: tuple[float, int] | None = None
-    _run: list[Entry] = field(default_factory=list)
     _state: State | None = None
     _opened: float = 0.0
     _last: Entry | None = None
@@ -106,9 +105,12 @@ class Known:
         }
         if mine:
             run = mine[-1].run
-            self._run = [*(one for one in self._run if one.run == run), *(one for one in mine if one.run == run)]
+            before = self.view if self.view is not None and self.view.run == run else None
+            if self.odd and before is not None:
+                return  # what comes after something that was not understood is not understood either
             try:
-                self.view = view_of(run, self._run)
+                self.view = view_of(run, [entry for entry in mine if entry.run == run], before)
+                self.odd = ""
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self.odd = (
                     f"since entry {mine[0].seq} what was written is not understood ({reason(error)}): a newer version?"

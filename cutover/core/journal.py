@@ -178,9 +178,9 @@ class Journal:
         return self._position
 
 
-def position_of(run: str, entries: Iterable[Entry]) -> Position:
-    """The position after these entries of one run."""
-    position = Position(run)
+def position_of(run: str, entries: Iterable[Entry], before: Position | None = None) -> Position:
+    """The position after these entries of one run: all of them, or those that come after `before`."""
+    position = before or Position(run)
     for entry in entries:
         position = _after(position, entry)
     return position
