@@ -8,7 +8,6 @@ from typing import Any
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
-from rich.table import Table
 
 from cutover.cli.ends import ended, put, say
 
@@ -51,6 +50,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
     """List the runs of an environment, or one run's entries; checks the hash chain. Example: invoke history --env local"""
     from rich.box import SIMPLE
     from rich.console import Console
+    from rich.table import Table
 
     from cutover.cli.opening import named, opened, print_json
     from cutover.core.errors import Refused

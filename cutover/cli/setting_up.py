@@ -163,7 +163,7 @@ def lint(c: Context) -> None:
             for path in Path(root).glob("*/test_*.py" if root == "tests" else "test_*.py")
         }
     ):
-        path = "tests:tests/core" if folder.name in AS_PACKAGES else f"{folder}:tests:tests/core"
+        path = "tests:tests/core" if folder.name in AS_PACKAGES else f"{folder}:tests:tests/core:release"
         command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", str(folder)]
         _run(command, {**os.environ, "MYPYPATH": "." if folder.name == "smoke" else path})
     schema(c, check=True)

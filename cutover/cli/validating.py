@@ -1,20 +1,24 @@
 """The command that compares both sides' rows and the business's figures."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.app import App
 from cutover.cli.ends import ended, put, say
 from cutover.core.errors import ConfigurationRefused
-from cutover.postgres.comparison import Progress, Report
-from cutover.postgres.pair import DatabasePair
+
+if TYPE_CHECKING:
+    from cutover.app import App
+    from cutover.postgres.comparison import Progress, Report
+    from cutover.postgres.pair import DatabasePair
 
 EVERY = 2.0  # seconds between two lines of progress where there is no terminal
 CODES = {"equal": 0, "equal on a sample": 0, "differs": 1, "not proven": 2}

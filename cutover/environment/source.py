@@ -1,5 +1,7 @@
 """Finds an environment's file and reads its bytes, and nothing that is not a small regular file in that folder."""
 
+import errno
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ def _inside(path: Path, directory: Path) -> Path:
     try:
         real, folder = path.resolve(strict=True), directory.resolve(strict=True)
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError on Python 3.11 and 3.12
-        why = (error.strerror if isinstance(error, OSError) else None) or "symlinks in a loop"
+        why = (error.strerror if isinstance(error, OSError) else None) or os.strerror(errno.ELOOP)
         raise NotReadable(f"cannot be read: {why}") from None
     if not real.is_relative_to(folder):
         raise NotReadable("is a symlink that leads out of its folder")
