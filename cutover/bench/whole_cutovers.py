@@ -1,8 +1,8 @@
 """A whole cutover of the local world and its way back with a console and all who look at it, and without, by turns."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Took:
 def whole_cutovers(whole: Whole, say: Callable[[str], None]) -> Iterator[Line]:
     """Four lines: the steps' time and the write pauses, each with the console beside the same without."""
     alone, seen = Took(), Took()
+    used: list[float] = []
     stage = Staged(Path(tempfile.mkdtemp(prefix=PREFIX)))
     try:
         if not (stage.source / "environments" / f"{BASE}.yaml").exists():
@@ -49,15 +50,17 @@ def whole_cutovers(whole: Whole, say: Callable[[str], None]) -> Iterator[Line]:
         there_and_back(stage, Took())  # the first one also copies
         for number in range(whole.rounds):
             for watched in (False, True) if number % 2 == 0 else (True, False):
-                with ExitStack() as stack:
-                    if watched:
-                        console = stack.enter_context(served_console(stage, NAME))
-                        stack.enter_context(onlookers(console, whole.streams))
-                    there_and_back(stage, seen if watched else alone)
+                if not watched:
+                    there_and_back(stage, alone)
+                    continue
+                with served_console(stage, NAME) as console, onlookers(console, whole.streams):
+                    before, began = console.cpu(), time.monotonic()
+                    there_and_back(stage, seen)
+                    used.append(100 * (console.cpu() - before) / (time.monotonic() - began))
             say(f"round {number + 1}: the steps took {alone.steps[-1]:.2f} s, with a console {seen.steps[-1]:.2f} s")
     finally:
         stage.close()
-    told = f"{seen.acknowledged + alone.acknowledged} acknowledged: 0 lost, 0 doubled"
+    told = f"{seen.acknowledged + alone.acknowledged} acknowledged: 0 lost, 0 doubled; the console used {Spread.of(used, '%').short()} of a core"
     figure = "cutover and way back of the local world"
     yield from beside(figure, "all steps", (Spread.of(seen.steps, "s"), Spread.of(alone.steps, "s")), told)
     forth_and_back = (Spread.of(seen.pauses), Spread.of(alone.pauses))
