@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any
 
 from cutover.core.journal import Entry
@@ -10,7 +10,7 @@ from cutover.core.plain import plain
 from cutover.core.plan import Plan
 from cutover.core.step import UNDO
 from cutover.curves import Curve
-from cutover.customers import switches
+from cutover.customers import Pause, switches
 from cutover.metrics.rule import Rule
 from cutover.report import cost, differences, evidence, near, people, shares
 from cutover.report.timeline import LegSpan, timeline
@@ -37,8 +37,8 @@ class Gathered:
     curves_missing: str = ""
     customers: Mapping[str, Any] = field(default_factory=dict)
     customers_missing: str = "nobody was asked"
-    customer_pauses: Sequence[float | None] = ()
-    """In milliseconds, of each switch of the writes, in their order."""
+    customer_pauses: Sequence[Pause] = ()
+    """Of each switch of the writes, in their order."""
     behind: Sequence[Mapping[str, Any]] = ()
     behind_missing: str = ""
     window: float = 86_400.0
@@ -120,7 +120,7 @@ def _leg(leg: LegSpan) -> dict[str, Any]:
     return {**plain(asdict(leg)), "name": leg.name}
 
 
-def _pauses(entries: Sequence[Entry], customers: Sequence[float | None]) -> list[dict[str, Any]]:
+def _pauses(entries: Sequence[Entry], customers: Sequence[Pause]) -> list[dict[str, Any]]:
     """How long writes waited at each switch: at the database, and where they say so, by the customers' own record."""
     return [
         {
@@ -128,11 +128,11 @@ def _pauses(entries: Sequence[Entry], customers: Sequence[float | None]) -> list
             "direction": "back" if one.is_back else "forward",
             "began": one.began,
             "ended": one.ended,
-            "customers_ms": seen,
+            "customers_ms": None if seen.ms is None else round(seen.ms, 1),
+            "customers_missing": seen.missing,
             "database_ms": one.database_ms,
         }
-        for one, seen in zip_longest(switches(entries), customers)
-        if one is not None
+        for one, seen in zip(switches(entries), chain(customers, repeat(Pause())), strict=False)
     ]
 
 

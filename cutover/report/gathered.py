@@ -11,7 +11,7 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import Refused
 from cutover.core.journal import Entry
 from cutover.curves import curves
-from cutover.customers import by_time, switches, write_pause_ms
+from cutover.customers import by_time, switches, write_pause
 from cutover.net.ledger import Ledger
 from cutover.outcome import missing_and_doubled
 from cutover.plans.triggered import triggers
@@ -125,9 +125,8 @@ def _not_asked(view: RunView, pairs: Sequence[Any], live: bool) -> str:
 def _customers(app: App, view: RunView, since: float, until: float, deadline: Deadline) -> dict[str, Any]:
     ledger = Ledger(app.means.ledger_path())
     pieces, missing = by_time(ledger, since, until, PIECES, deadline)
-    found = [write_pause_ms(ledger, one) for one in switches(view.entries)]
     return {
-        PAUSES: [None if pause is None else round(pause, 1) for pause in found],
+        PAUSES: [write_pause(ledger, one) for one in switches(view.entries)],
         "requests": sum(one.requests for one in pieces),
         "failed": sum(one.failed for one in pieces),
         "pieces": [asdict(one) for one in pieces],

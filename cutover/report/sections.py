@@ -16,6 +16,7 @@ from cutover.report.blocks import (
     Words,
     known,
     milliseconds,
+    paused,
     took,
     when,
 )
@@ -57,7 +58,7 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         ),
     ]
     for one in document["pauses"]:
-        there, here = milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])
+        there, here = paused(one), milliseconds(one["database_ms"])
         facts.append((f"write pause, {one['direction']}", f"{there} for customers, {here} at the database"))
     if customers.get("lost_writes") is not None:
         lost = f"{customers['lost_writes']} of {customers['acknowledged_writes']:,} acknowledged"

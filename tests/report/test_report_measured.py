@@ -13,7 +13,7 @@ from cutover.core.clock import Deadline
 from cutover.core.gate import Policy
 from cutover.core.journal import Entry
 from cutover.curves import Curve
-from cutover.customers import by_time, switches, write_pause_ms
+from cutover.customers import Pause, Switched, by_time, switches, write_pause
 from cutover.metrics.action import Action
 from cutover.metrics.parsing import parse
 from cutover.metrics.rule import Rule
@@ -172,11 +172,32 @@ def test_the_customers_pause_is_that_of_each_switch(tmp_path: Path) -> None:
     assert (second.began, second.database_ms, second.is_back) == (100.0, None, True)
     ends = [n / 10 for n in range(50, 115)] + [n / 10 for n in range(119, 200)] + [99.0, 99.5, 101.0]
     kept = ledger(tmp_path, ends, failed=2)
-    assert write_pause_ms(kept, first) == pytest.approx(500.0)
-    assert write_pause_ms(kept, second) == pytest.approx(1500.0)
+    assert write_pause(kept, first).ms == pytest.approx(500.0)
+    assert write_pause(kept, second).ms == pytest.approx(1500.0)
     pieces, missing = by_time(kept, 5.0, 25.0, 10, Deadline.after(10))
     assert missing == "" and sum(one.requests for one in pieces) == 146
     assert sum(one.failed for one in pieces) == 2 and pieces[0].p95_ms == pytest.approx(50.0)
+
+
+def test_customers_who_come_back_late_paused_for_all_of_that_time(tmp_path: Path) -> None:
+    switch = Switched("switchover", 100.0, 100.5, 300.0)
+    before, after = [n / 20 for n in range(1900, 2000)], [n / 20 for n in range(2121, 2200)]
+    assert write_pause(ledger(tmp_path, before + after), switch).ms == pytest.approx(6100.0)
+    assert write_pause(ledger(tmp_path, after), switch).ms == pytest.approx(6050.0)
+    assert write_pause(ledger(tmp_path, []), switch) == Pause()
+    quiet = [n / 20 for n in range(1600, 1700)]
+    steady = [n / 20 for n in range(1900, 2200)]
+    assert write_pause(ledger(tmp_path, quiet + steady), switch).ms == pytest.approx(
+        50.0
+    )  # 85 to 95 s has no part in it
+
+
+def test_customers_who_did_not_come_back_paused_for_no_known_time(tmp_path: Path) -> None:
+    never = write_pause(ledger(tmp_path, [99.0, 99.5]), Switched("switchover", 100.0, 100.5, 300.0))
+    assert never == Pause(missing="no write was acknowledged from 00:01:39.5 UTC to 00:02:40.5 UTC")
+    document = done().report(customer_pauses=[never])
+    assert [one["customers_ms"] for one in document["pauses"]] == [None]
+    assert "no write was acknowledged from 00:01:39.5 UTC" in markdown(document)
 
 
 def test_a_ledger_without_end_ends_the_reading(tmp_path: Path) -> None:
