@@ -60,7 +60,7 @@ def document(view: RunView, plan: Plan, more: Gathered, now: float) -> dict[str,
         "outcome": _outcome(view, plan, words, now),
         "legs": [_leg(leg) for leg in legs],
         "commits": _commits(plan, entries),
-        "share": {"asked": shares.asked(entries), "observed": shares.observed(entries, more.curves)},
+        "share": {"asked": shares.asked(entries), "observed": shares.observed(entries, more.curves, *_span(view, now))},
         "figures": {
             "since": more.since,
             "until": more.until,
@@ -114,6 +114,10 @@ def _outcome(view: RunView, plan: Plan, words: Mapping[str, Any], now: float) ->
         "seconds": round((view.ended if over else now) - view.began, 3),
         "who": list(dict.fromkeys(leg.who for leg in view.position.legs if leg.who)),
     }
+
+
+def _span(view: RunView, now: float) -> tuple[float, float]:
+    return view.began, now if view.position.under_way else view.ended
 
 
 def _leg(leg: LegSpan) -> dict[str, Any]:

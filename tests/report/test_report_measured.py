@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,21 @@ def test_shares_are_seen_by_witnesses_counts_and_figures() -> None:
         Entry(2, "r", 6.0, 1, "passed", {"gate": "compared-50", "data": {"blue": [50, 0], "green": [150, 1]}}, "", ""),
     ]
     rates = [curve("requests", "blue", [30.0, 10.0, 0.0], 0.0), curve("requests", "green", [10.0, 30.0, 0.0], 0.0)]
-    found = {name: [one["percent"] for one in seen] for name, seen in by_whom(observed(kept, rates))}
+    found = {name: [one["percent"] for one in seen] for name, seen in by_whom(observed(kept, rates, 0.0, 10.0))}
     assert found == {
         "shop by tagged responses": [60.0],
         "counts of the comparison": [75.0],
         "figure requests": [25.0, 75.0],
     }
+
+
+def test_sides_that_are_read_at_other_moments_are_compared_with_the_nearest_of_the_other() -> None:
+    steady = [50.0] * 40
+    rates = [curve("requests", "blue", steady, 0.0, step=15.0), curve("requests", "green", steady, 7.3, step=15.0)]
+    rates[1] = replace(rates[1], samples=(*rates[1].samples, (900.0, 50.0)))  # of which blue has nothing near
+    found = observed([], rates, 100.0, 1000.0)
+    assert {one["percent"] for one in found} == {50.0} and len(found) == 33
+    assert min(one["at"] for one in found) >= 100.0 and max(one["at"] for one in found) < 610.0
 
 
 def test_figures_are_drawn_with_bands_bounds_and_both_sides() -> None:
