@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.core.journal import Entry, Position, State, position_of
+from cutover.core.back import BY_A_PERSON, UNDO, WORD
+from cutover.core.journal import Entry, Leg, Position, State, position_of
 from cutover.core.leg import BACK
 from cutover.core.plain import plain
 from cutover.core.plan import Plan
@@ -101,9 +102,8 @@ def ending(view: RunView, plan: Plan) -> tuple[str, str]:
         case "done":
             return "done", "Green serves; the way back is warm."
         case "rolled-back":
-            by = "a person asked for it" if leg.cause == "asked" else "the run's own policy"
-            return "rolled back", f"Blue serves again; {by}: {leg.reason or 'no reason was given'}."
-        case "undone" if leg.cause == "undo":
+            return "rolled back", f"Blue serves again; {_turned_by(leg)}."
+        case "undone" if leg.cause == UNDO:
             return "window taken back", f"The window was undone before its commit point; blue serves: {leg.reason}."
         case "undone":
             return f"back at {leg.to}", f"It was taken back to the end of {leg.to}; {serves}."
@@ -120,6 +120,14 @@ def ending(view: RunView, plan: Plan) -> tuple[str, str]:
     if switched:
         return "stopped", f"It stopped after the switch{why}; {serves}."
     return "aborted", f"It was aborted before anything was switched{why}; blue serves."
+
+
+def _turned_by(leg: Leg) -> str:
+    """Why a run was taken back; what a person asked the walking process for says already by whom."""
+    if leg.cause == WORD and leg.reason:
+        return leg.reason
+    by = "a person asked for it" if leg.cause in BY_A_PERSON else "the run's own policy"
+    return f"{by}: {leg.reason or 'no reason was given'}"
 
 
 def _stopped_by(view: RunView) -> str:

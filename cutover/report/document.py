@@ -57,7 +57,7 @@ def document(view: RunView, plan: Plan, more: Gathered, now: float) -> dict[str,
         "owners": dict(more.owners),
         "run": view.run,
         "written": now,
-        "outcome": _outcome(view, plan, words, now),
+        "outcome": _outcome(view, plan, words, more.wishes, now),
         "legs": [_leg(leg) for leg in legs],
         "commits": _commits(plan, entries),
         "share": {"asked": shares.asked(entries), "observed": shares.observed(entries, more.curves, *_span(view, now))},
@@ -89,7 +89,9 @@ def document(view: RunView, plan: Plan, more: Gathered, now: float) -> dict[str,
     }
 
 
-def _outcome(view: RunView, plan: Plan, words: Mapping[str, Any], now: float) -> dict[str, Any]:
+def _outcome(
+    view: RunView, plan: Plan, words: Mapping[str, Any], wishes: Sequence[people.Wish], now: float
+) -> dict[str, Any]:
     kept = (
         "state",
         "zone",
@@ -112,7 +114,7 @@ def _outcome(view: RunView, plan: Plan, words: Mapping[str, Any], now: float) ->
         "began": view.began,
         "ended": view.ended if over else None,
         "seconds": round((view.ended if over else now) - view.began, 3),
-        "who": list(dict.fromkeys(leg.who for leg in view.position.legs if leg.who)),
+        "who": list(dict.fromkeys([*(leg.who for leg in view.position.legs if leg.who), *people.turned(view, wishes)])),
     }
 
 

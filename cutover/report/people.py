@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cutover.core.back import WORD
 from cutover.core.journal import Entry, Position
 from cutover.core.plan import Plan
 from cutover.plans.approval import APPROVE, REJECT, Approved
+from cutover.run_views import RunView
 
 LAST = 253_402_300_800.0  # the year 10000, which no calendar of the pages knows
+
+TURNING = ("rollback", "previous-phase")
 
 Wish = tuple[str, Mapping[str, Any]]
 
@@ -72,6 +76,16 @@ def words(entries: Sequence[Entry], wishes: Sequence[Wish]) -> list[dict[str, An
                 {"at": entry.at, "who": data.get("who"), "what": f"go on with {data.get('guard')}"} | _why(data)
             )
     return sorted(found, key=lambda one: float(one["at"] or 0.0))
+
+
+def turned(view: RunView, wishes: Sequence[Wish]) -> list[str]:
+    """Who asked a walking process for each way back that was taken by such a word."""
+    found = []
+    for leg in view.position.legs:
+        asked = [word for kind, word in wishes if kind in TURNING and (_moment(word) or LAST) <= leg.at]
+        if leg.cause == WORD and asked and asked[-1].get("who"):
+            found.append(str(asked[-1]["who"]))
+    return found
 
 
 def _moment(word: Mapping[str, Any]) -> float | None:

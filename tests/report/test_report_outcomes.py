@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from report.walked import Policy, Walked, errors, ill, well
+from report.walked import Ask, Finding, Policy, Walked, errors, ill, well
 
 from cutover.report.pages import rendered
 from cutover.report.sections import sections
@@ -107,6 +107,26 @@ def test_a_person_takes_it_back_later() -> None:
     (idle,) = [one for one in document["legs"][0]["waits"] if one["kind"] == "nobody"]
     assert idle["ended"] - idle["began"] == pytest.approx(600, abs=1)
     assert [one["why"] for one in document["words"]] == ["", "checkout is slow"]
+
+
+def test_a_person_asks_the_walking_process_to_go_back() -> None:
+    run = Walked()
+    asks = Ask(lambda: run.says("rollback", who="bea", reason="checkout is slow") or Finding.passed("x"))  # type: ignore[func-returns-value]
+    run.checks = {"probe": asks}
+    run.go()
+    document = whole(run.report())
+    assert document["outcome"]["says"] == "Blue serves again; asked for by bea: checkout is slow."
+    assert document["outcome"]["who"] == ["tester", "bea"]
+    assert [leg["outcome"] for leg in document["legs"]] == ["turned back", "rolled-back"]
+
+
+def test_a_gate_that_waited_for_its_time_was_at_work() -> None:
+    run = Walked(asks=True)
+    run.go()
+    document = whole(run.report())
+    forward, back = document["legs"]
+    assert forward["outcome"] == "turned back" and back["began"] - forward["items"][-1]["began"] > 3500
+    assert forward["waits"] == []
 
 
 def test_a_run_that_goes_on_still() -> None:
