@@ -56,6 +56,7 @@ class LegSpan:
     """One walk over the plan or its inverse, by whom and why, and how it ended (`outcome` None: it has not)."""
 
     number: int
+    seq: int
     direction: str
     plan: str
     digest: str
@@ -219,6 +220,7 @@ def _started(number: int, entry: Entry) -> LegSpan:
     data = entry.data
     return LegSpan(
         number=number,
+        seq=entry.seq,
         direction=str(data["direction"]),
         plan=str(data["plan"]),
         digest=str(data["digest"]),

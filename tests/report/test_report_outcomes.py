@@ -129,6 +129,30 @@ def test_a_gate_that_waited_for_its_time_was_at_work() -> None:
     assert forward["waits"] == []
 
 
+def test_a_way_back_in_two_legs_took_what_both_took() -> None:
+    run = Walked()
+    run.go()
+    run.world.command_seconds = 20.0
+    run.go(lambda one: one.back(reason="slow", to="shift-10"))
+    run.world.clock.sleep(600)
+    run.go(lambda one: one.back(reason="slow still"))
+    document = whole(run.report())
+    _, first, second = document["legs"]
+    both = first["ended"] - first["began"] + second["ended"] - second["began"]
+    assert document["cost"]["taken"] == pytest.approx(both, abs=0.01) and both > 80
+    assert {one["step"] for one in document["cost"]["steps"]} >= {"alarm-new-undo", "switchover-undo"}
+
+
+def test_a_way_back_that_was_finished_forward_again() -> None:
+    run = Walked()
+    run.go()
+    run.world.faults["maintenance=on"] = ["before"] * 1000
+    run.go(lambda one: one.back(reason="slow"))
+    document = whole(run.report())
+    assert [leg["outcome"] for leg in document["legs"]] == ["done", "turned forward", "reopened"]
+    assert document["outcome"]["title"] == "window reopened"
+
+
 def test_a_run_that_goes_on_still() -> None:
     for place in range(100):
         run = Walked()
