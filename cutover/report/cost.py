@@ -11,7 +11,7 @@ from cutover.core.leg import BACK
 from cutover.core.plan import Plan
 from cutover.plans.rollback_cost import way_back
 from cutover.report.timeline import timeline
-from cutover.run_views import FINISHED, RunView, zone
+from cutover.run_views import FINISHED, RunView, is_of, zone
 
 
 def cost(
@@ -34,6 +34,8 @@ def cost(
     nothing: dict[str, Any] = {"seconds": None, "steps": [], "unmeasured": [], "promised_until": None}
     if zone(plan, view.position) == FINISHED:
         return {**told, **nothing, "missing": "the way back was removed by `finish`"}
+    if not is_of(view, plan):
+        return {**told, **nothing, "missing": "the plan is another one by now"}
     try:
         found = way_back(plan, position_of(view.run, before), entries, window)
     except CutoverError as error:

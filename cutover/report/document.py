@@ -14,7 +14,7 @@ from cutover.customers import Pause, switches
 from cutover.metrics.rule import Rule
 from cutover.report import cost, differences, evidence, near, people, shares
 from cutover.report.timeline import LegSpan, timeline
-from cutover.run_views import RunView, ending, plain_view
+from cutover.run_views import RunView, ending, is_of, plain_view
 
 SCHEMA = "cutover.report/1"
 
@@ -76,7 +76,7 @@ def document(view: RunView, plan: Plan, more: Gathered, now: float) -> dict[str,
         "notices": people.notices(entries),
         "triggers": near.triggers(more.rules, legs, entries, more.curves, now),
         "guards": near.others(more.rules, entries),
-        "differences": differences.differences(plan, legs, entries),
+        "differences": differences.differences(plan if is_of(view, plan) else None, legs, entries),
         "commands": evidence.commands(legs, entries),
         "cost": cost.cost(plan, view, more.journal or entries, more.window, more.behind, more.behind_missing),
         "journal": {
@@ -105,21 +105,25 @@ def _outcome(
         "asked",
     )
     title, sentence = ending(view, plan)
-    over = not view.position.under_way
+    over = not view.is_walking
+    known = is_of(view, plan)
     return {
         "title": title,
         "says": sentence,
         **{name: plain(words[name]) for name in kept},
-        "under_way": not over,
+        "zone": words["zone"] if known or view.is_final else None,
+        "other_plan": "" if known else plan.digest(),
+        "complaints": list(view.complaints),
+        "under_way": view.position.under_way,
         "began": view.began,
-        "ended": view.ended if over else None,
-        "seconds": round((view.ended if over else now) - view.began, 3),
+        "ended": view.walked_until if over else None,
+        "seconds": round((view.walked_until if over else now) - view.began, 3),
         "who": list(dict.fromkeys([*(leg.who for leg in view.position.legs if leg.who), *people.turned(view, wishes)])),
     }
 
 
 def _span(view: RunView, now: float) -> tuple[float, float]:
-    return view.began, now if view.position.under_way else view.ended
+    return view.began, now if view.is_walking else view.walked_until
 
 
 def _leg(leg: LegSpan) -> dict[str, Any]:

@@ -22,7 +22,12 @@ from cutover.report.blocks import (
 )
 from cutover.report.sections_measured import measured
 from cutover.report.sections_people import people
+from cutover.run_views import CUTOVER
 
+ANOTHER = (
+    "The environment's plan is another one by now: what this run left out, where its writes are and what its way back would "
+    "cost is not told."
+)
 BAD_RESULTS = ("failed", "unexpected", "cut off", "stopped", "interrupted", "failed, noted", "under way", "left")
 
 
@@ -42,6 +47,10 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
 
 def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
     outcome, customers = document["outcome"], document["customers"]
+    if outcome["other_plan"]:
+        walked = next(leg["digest"] for leg in reversed(document["legs"]) if leg["plan"] == CUTOVER)
+        now = outcome["other_plan"]
+        yield Words(f"{ANOTHER} It was walked by {walked[:12]}; that of now is {now[:12]}.", "gap")
     ended = when(outcome["ended"]) if outcome["ended"] is not None else f"not yet (written {when(document['written'])})"
     # A run that waits or was stopped can be gone on with: it came to a stand, and to no end.
     stands = outcome["state"] == "open" and not outcome["under_way"]
@@ -50,7 +59,8 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         ("began", when(outcome["began"])),
         ("stands since" if stands else "ended", ended),
         ("took", took(outcome["seconds"]) + ("" if outcome["ended"] is not None else " so far")),
-        ("zone", f"{outcome['zone']}: {ZONES.get(outcome['zone'], '')}"),
+        *_later(document),
+        ("zone", f"{outcome['zone']}: {ZONES.get(outcome['zone'], '')}" if outcome["zone"] else "not known"),
         ("who", ", ".join(outcome["who"]) or "not recorded"),
         (
             "commit",
@@ -73,6 +83,14 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         yield Words(f"Waits for people since {when(since)}: {gate}", "bad")
     if outcome["open_intent"]:
         yield Words(f"An intent is open: {outcome['open_intent']}. Its commands may have had their effect.", "bad")
+
+
+def _later(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was walked after the cutover: that is none of its time."""
+    for leg in document["legs"]:
+        if leg["plan"] != CUTOVER:
+            end = f"ended {when(leg['ended'])}: {leg['outcome']}" if leg["ended"] is not None else "not ended"
+            yield leg["plan"], f"began {when(leg['began'])}, {end}"
 
 
 ZONES = {
@@ -150,8 +168,13 @@ def _differences(document: Mapping[str, Any]) -> Iterator[Block]:
     slow = [one for one in found["steps"] if one["slow"]]
     over = [one for one in found["phases"] if one["budget"] and one["taken"] and one["taken"] > one["budget"]]
     if not (slow or over or found["events"] or found["not_reached"]):
-        yield Words(
-            "Nothing: every step took about as long as usual, no call was repeated, nothing was left out.", "good"
+        unknown = document["outcome"]["other_plan"]
+        yield (
+            Words("No surprise, and no repeated call.")
+            if unknown
+            else Words(
+                "Nothing: every step took about as long as usual, no call was repeated, nothing was left out.", "good"
+            )
         )
     for one in over:
         yield Words(f"Phase {one['phase']} took {took(one['taken'])} of a budget of {took(one['budget'])}.", "bad")

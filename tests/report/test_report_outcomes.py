@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from report.walked import Ask, Finding, Policy, Walked, errors, ill, well
 
-from cutover.report.pages import rendered
+from cutover.report.pages import html, markdown, rendered
 from cutover.report.sections import sections
 
 
@@ -197,16 +197,50 @@ def test_a_run_that_waits_for_people() -> None:
 def test_a_run_that_was_finished() -> None:
     run = Walked()
     run.go()
-    store = run.world.store
+    store, ended = run.world.store, run.view.ended
     last = store.kept[-1].seq
     leg = {"direction": "forward", "plan": "finish", "digest": "f", "who": "ann"}
     for kind, data in (("leg-started", leg), ("leg-ended", {"outcome": "done"})):
         last += 1
         store.kept.append(replace(store.kept[-1], seq=last, at=run.world.clock.now() + last, kind=kind, data=data))
+    run.world.clock.sleep(604_800)
     document = whole(run.report())
+    assert document["outcome"]["ended"] == ended and document["outcome"]["seconds"] < 60
     assert document["outcome"]["title"] == "finished" and document["outcome"]["zone"] == "finished"
     assert document["legs"][-1]["name"] == "2. finish"
     assert document["cost"]["missing"] == "the way back was removed by `finish`"
+
+
+def test_a_way_back_whose_checks_complained_is_no_good_end() -> None:
+    run = Walked(checks={"lag-undo": ill("rows are missing")})
+    run.go()
+    run.go(lambda one: one.back(reason="slow"))
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "rolled back, checks failed"
+    assert "rows are missing" in document["outcome"]["says"]
+    assert '<p class="outcome bad">' in html(document)
+
+
+def test_what_is_written_after_the_end_is_none_of_its_time() -> None:
+    run = Walked()
+    run.go()
+    ended = run.view.ended
+    last = run.entries[-1]
+    run.world.store.kept.append(replace(last, seq=last.seq + 1, at=last.at + 86_400, kind="override", data={}))
+    outcome = whole(run.report())["outcome"]
+    assert (outcome["ended"], outcome["seconds"]) == (ended, round(ended - run.view.began, 3))
+
+
+def test_a_run_of_another_plan_is_told_by_its_entries_alone() -> None:
+    run = Walked(checks={"soak-50": ill("slow")}, asks=True)
+    run.go()
+    run.policies = {"soak_10": Policy.FREEZE}
+    document = whole(run.report())
+    outcome = document["outcome"]
+    assert (outcome["title"], outcome["zone"]) == ("stopped", None)
+    assert "another one by now" in outcome["says"] and "blue serves" not in outcome["says"]
+    assert document["differences"]["not_reached"] == [] and document["cost"]["missing"]
+    assert "The environment's plan is another one by now" in markdown(document)
 
 
 def test_what_went_otherwise_is_told() -> None:
