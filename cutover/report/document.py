@@ -147,12 +147,17 @@ def _pauses(entries: Sequence[Entry], customers: Sequence[Pause]) -> list[dict[s
 
 
 def _commits(plan: Plan, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Each point of commit that was passed: from there on the other side serves."""
+    """Each point of commit that was passed: from there on the other side serves.
+
+    In a plan that moves no writes each move of the traffic gives green a part; told is the first, and that it was taken back.
+    """
+    writes = bool(plan.commit_steps())
     names = {step.name for step in plan.switching_steps()[:1]}
     found = []
     for entry in entries:
         step = str(entry.data.get("step") or "")
         if entry.kind == "converged" and step.removesuffix(UNDO) in names:
             side = "blue" if step.endswith(UNDO) else "green"
-            found.append({"at": entry.at, "step": step, "serves": side})
+            says = f"{side} serves" if writes else "blue has all again" if side == "blue" else "green gets a part"
+            found.append({"at": entry.at, "step": step, "serves": side if writes else None, "says": says})
     return found

@@ -64,7 +64,7 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         ("who", ", ".join(outcome["who"]) or "not recorded"),
         (
             "commit",
-            "; ".join(f"{when(one['at'])}: {one['serves']} serves" for one in document["commits"]) or "not passed",
+            "; ".join(f"{when(one['at'])}: {one['says']}" for one in document["commits"]) or "not passed",
         ),
     ]
     for one in document["pauses"]:
@@ -101,8 +101,24 @@ ZONES = {
 
 
 def _timeline(document: Mapping[str, Any]) -> Iterator[Block]:
-    rows, bad = list[Sequence[str]](), set[int]()
+    caption = "Each bar is one phase; what lies in it was waited for: a soak, an answer of people. Times are UTC."
+    legs = [leg for leg in document["legs"] if leg["plan"] == CUTOVER]
+    yield Picture("Timeline", caption, partial(gantt.overview, document), _phases(legs))
     for leg in document["legs"]:
+        if leg not in legs and leg["phases"]:
+            yield Picture(f"Timeline of {leg['name']}", caption, partial(gantt.later, document, leg), _phases([leg]))
+    for leg in document["legs"]:
+        yield _leg(leg)
+    for leg, phase, bars in gantt.phase_pictures(document):
+        title = f"{leg['name']}: {phase['name']}, {_counted(len(bars))}"
+        draw = partial(gantt.one_phase, document, leg, phase, bars)
+        caption = "Filled bars are steps, hollow ones gates; what lies in a bar was waited for. Times are UTC."
+        yield Fold(title, [Picture(title, caption, draw, _items(document, leg, phase))], phase["name"] == "window")
+
+
+def _phases(legs: Sequence[Mapping[str, Any]]) -> Table:
+    rows, bad = list[Sequence[str]](), set[int]()
+    for leg in legs:
         for phase in leg["phases"]:
             budget = took(phase["budget"]) if phase["budget"] else "–"
             ended = phase["ended"]
@@ -112,19 +128,9 @@ def _timeline(document: Mapping[str, Any]) -> Iterator[Block]:
             told = "nobody was at work" if wait["kind"] == "nobody" else f"stood still for {wait['about']}"
             bad.add(len(rows))
             ended = wait["ended"]
-            rows.append(
-                [leg["name"], told, when(wait["began"]), "–" if ended is None else took(ended - wait["began"]), "–"]
-            )
-    twin = Table(("leg", "phase", "began", "took", "budget"), rows, frozenset(bad), empty="no phase was entered")
-    caption = "Each bar is one phase; what lies in it was waited for: a soak, an answer of people. Times are UTC."
-    yield Picture("Timeline", caption, partial(gantt.overview, document), twin)
-    for leg in document["legs"]:
-        yield _leg(leg)
-    for leg, phase, bars in gantt.phase_pictures(document):
-        title = f"{leg['name']}: {phase['name']}, {_counted(len(bars))}"
-        draw = partial(gantt.one_phase, document, leg, phase, bars)
-        caption = "Filled bars are steps, hollow ones gates; what lies in a bar was waited for. Times are UTC."
-        yield Fold(title, [Picture(title, caption, draw, _items(document, leg, phase))], phase["name"] == "window")
+            seconds = "–" if ended is None else took(ended - wait["began"])
+            rows.append([leg["name"], told, when(wait["began"]), seconds, "–"])
+    return Table(("leg", "phase", "began", "took", "budget"), rows, frozenset(bad), empty="no phase was entered")
 
 
 def _counted(number: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from cutover.metrics.units import TIMES, shown
 from cutover.report import lines
 from cutover.report.blocks import Block, Fold, Picture, Section, Table, Words, known, milliseconds, paused, took, when
+from cutover.report.near import APART
 from cutover.report.shares import by_whom
 from cutover.report.timeline import ENDS
 
@@ -143,7 +144,7 @@ def _triggers(document: Mapping[str, Any]) -> Iterator[Block]:
     rows, bad = list[Sequence[str]](), set[int]()
     for one in triggers:
         for clause in one["clauses"]:
-            if one["verdict"] in ("started something", "came near", "over its bound, not for long enough"):
+            if one["verdict"] in ("started something", "came near", "over its bound, not for long enough", APART):
                 bad.add(len(rows))
             rows.append([one["trigger"], clause["clause"], *_worst(clause), one["verdict"]])
     head = ("trigger", "clause", "worst", "bound", "of its bound", "when", "verdict")

@@ -14,6 +14,7 @@ ENDS = {
     "failed": "failed",
     "noted": "failed, noted",
 }
+AT_REST = ("done", "until", "waiting")  # how a leg ends after which nobody has to be at work
 LONG = 1.0  # seconds without any process that are told
 
 
@@ -122,7 +123,7 @@ class _Reader:
             stayed = leg.outcome != "cut off"
             leg.ended = entry.at if stayed else self._last
             self._close(leg.outcome, leg.ended)
-        if not stayed and entry.at - self._last > LONG:
+        if not stayed and leg.outcome not in AT_REST and entry.at - self._last > LONG:
             leg.waits.append(Wait("nobody", f"after {leg.outcome}", self._last, entry.at))
 
     def _resumed(self, leg: LegSpan, entry: Entry) -> None:

@@ -110,6 +110,18 @@ def test_what_cannot_be_said_is_said_by_name() -> None:
     assert "has no single bound" in equal["clauses"][0]["missing"]
 
 
+def test_clauses_that_were_over_one_after_the_other_never_held_together() -> None:
+    early, late = [9.0] * 6 + [1.0] * 74, [1.0] * 6 + [9_000.0] * 74
+    found = judged("error_rate > 5% and p95 > 2s", *both(early, late))
+    assert found["verdict"] == "each was over, at different times" and found["of_bound"] < 1
+    together = judged("error_rate > 5% and p95 > 2s", *both([9.0] * 80, late))
+    assert together["verdict"] == "over its bound, not for long enough" and together["of_bound"] >= 1
+
+
+def both(errors: list[float], p95: list[float]) -> tuple[Curve, Curve]:
+    return curve("error_rate", "green", errors, began()), curve("p95", "green", p95, began())
+
+
 def test_shares_are_seen_by_witnesses_counts_and_figures() -> None:
     shares = [{"host": "shop", "witness": "tagged responses", "blue": 40, "green": 60}, {"blue": 0, "green": 0}]
     kept = [
