@@ -16,7 +16,8 @@ MOST = 720  # samples of one figure; where there would be more they are farther 
 class Curve:
     """One figure of one side: samples as (seconds since the epoch, value in `unit`), all of them finite, oldest first.
 
-    `gap` says why they are not the whole of it, None where they are; `seen` says it in a line.
+    `gap` says why they are not the whole of it, None where they are; `seen` says it in a line. `step` is how many seconds apart
+    they were asked for.
     """
 
     figure: str
@@ -25,6 +26,7 @@ class Curve:
     samples: tuple[tuple[float, float], ...]
     gap: str | None
     seen: str
+    step: float = 15.0
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -47,9 +49,14 @@ def curves(means: Means, since: float, until: float, deadline: Deadline, most: i
         else:
             wanted[asked] = span
     found |= figures.read_all(wanted, deadline)
-    return [_curve(name, side, figures.one(name, side).unit, found[name, side]) for name, side in figures.asked]
+    spaced = (until - since) / most
+    return [
+        _curve(name, side, one.unit, found[name, side], max(one.step, spaced))
+        for name, side in figures.asked
+        for one in [figures.one(name, side)]
+    ]
 
 
-def _curve(name: str, side: str, unit: str, reading: Reading) -> Curve:
+def _curve(name: str, side: str, unit: str, reading: Reading, step: float) -> Curve:
     samples = tuple((one.at, one.value) for one in reading.samples if isfinite(one.value))
-    return Curve(name, side, unit, samples, None if reading.gap is None else reading.gap.value, reading.seen)
+    return Curve(name, side, unit, samples, None if reading.gap is None else reading.gap.value, reading.seen, step)

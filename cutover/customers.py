@@ -1,15 +1,16 @@
 """What a run was for the customers, by their ledger: how long writes paused at each switch, what failed, how fast answers came."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cutover.core.clock import Deadline
 from cutover.core.journal import Entry
 from cutover.core.step import UNDO
-from cutover.net.ledger import Ledger
+from cutover.net.ledger import LONGEST_REQUEST, Ledger
 
-AROUND = 3.0  # seconds before and after the switch in which the customers' pause is looked for
 SWITCHOVER = "switchover"
 
 
@@ -25,6 +26,18 @@ class Switched:
     @property
     def is_back(self) -> bool:
         return self.step.endswith(UNDO)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The longest time around a switch in which no write of a customer was acknowledged, in milliseconds.
+
+    `ms` is None where nothing was noted of it, and where no acknowledgement came after the switch: then `missing` says since
+    when, and until when one was looked for.
+    """
+
+    ms: float | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +67,28 @@ def switches(entries: Sequence[Entry]) -> list[Switched]:
     return found
 
 
-def write_pause_ms(ledger: Ledger, one: Switched) -> float | None:
-    """The longest time around a switch in which no write of a customer was acknowledged; None where none was noted."""
-    return ledger.between(one.began - AROUND, one.ended + AROUND).write_gap_ms
+def write_pause(ledger: Ledger, one: Switched) -> Pause:
+    """Of the times between two acknowledged writes that reach into the switch, the longest.
+
+    The one before and the one after are looked for as far away as a request may last. A switch before which none was noted
+    counts from its begin.
+    """
+    until = min(one.ended + LONGEST_REQUEST, time.time())
+    lines = ledger.lines(one.began - LONGEST_REQUEST, one.ended)
+    acks = sorted(float(line["ack"]) for line in lines if line["kind"] == "write" and line["ok"])
+    acks = [ack for ack in acks if one.began - LONGEST_REQUEST <= ack <= until]
+    if not acks:
+        return Pause()
+    if acks[0] > one.began:
+        acks.insert(0, one.began)
+    if acks[-1] < one.ended:
+        return Pause(missing=f"no write was acknowledged from {_clock(acks[-1])} to {_clock(until)}")
+    reaching = [later - ack for ack, later in pairwise(acks) if later > one.began and ack < one.ended]
+    return Pause(1000 * max(reaching, default=0.0))
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 10) % 10} UTC"
 
 
 def by_time(ledger: Ledger, since: float, until: float, pieces: int, deadline: Deadline) -> tuple[list[Piece], str]:

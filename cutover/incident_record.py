@@ -7,6 +7,7 @@ from typing import Any
 
 from cutover.aws.log_tail import LogTail
 from cutover.bounded import at_the_same_time
+from cutover.core.back import UNDO
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry, Leg
@@ -30,7 +31,7 @@ FAILING = ("failed", "guard-failed", "standing", "command-failed", "unexpected",
 def way_back(view: RunView) -> Leg | None:
     """The last way back of a run that was not the undoing of a window, nor only to an earlier phase."""
     legs = reversed(view.position.legs)
-    return next((leg for leg in legs if leg.direction == "back" and leg.cause != "undo" and not leg.to), None)
+    return next((leg for leg in legs if leg.direction == "back" and leg.cause != UNDO and not leg.to), None)
 
 
 def record(

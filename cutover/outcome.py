@@ -8,7 +8,7 @@ from typing import Any
 from cutover.app import App
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
-from cutover.customers import Switched, switches, write_pause_ms
+from cutover.customers import Pause, Switched, switches, write_pause
 from cutover.net.ledger import Ledger
 from cutover.notify.record import OURS as TELLING
 from cutover.postgres.pair import DatabasePair
@@ -20,7 +20,10 @@ CHUNK = 5000
 
 
 def result(app: App, run: str, outcome: str, *, since: float, rollback: bool = False) -> dict[str, Any]:
-    """The document; `since` is when the command began (seconds since the epoch). Figures that nobody measured are null."""
+    """The document; `since` is when the command began (seconds since the epoch). Figures that nobody measured are null.
+
+    `write_pause_missing` says why the customers' pause is null where writes were acknowledged before the switch, and none after.
+    """
     state = app.state()
     try:
         entries = [entry for entry in state.entries(run)] if run else []
@@ -35,6 +38,7 @@ def result(app: App, run: str, outcome: str, *, since: float, rollback: bool = F
         "plan_digest": app.plan.digest(),
         "phases": _phases(mine),
         "write_pause_ms": None,
+        "write_pause_missing": "",
         "database_pause_ms": _database_pause(switches(mine)),
         "requests": None,
         "failed_reads": None,
@@ -81,11 +85,12 @@ def _customers(app: App, entries: Sequence[Entry], mine: Sequence[Entry], since:
     ledger = Ledger(app.means.ledger_path())
     seen = ledger.between(since, time.time())
     switched = switches(mine)
-    pause = write_pause_ms(ledger, switched[-1]) if switched else None
+    pause = write_pause(ledger, switched[-1]) if switched else Pause()
     keys = ledger.between(entries[0].at, time.time()).acknowledged
     lost, doubled = missing_and_doubled(app, keys)
     return {
-        "write_pause_ms": None if pause is None else round(pause, 1),
+        "write_pause_ms": None if pause.ms is None else round(pause.ms, 1),
+        "write_pause_missing": pause.missing,
         "requests": seen.requests,
         "failed_reads": seen.failed_reads,
         "failed_writes": seen.failed_writes,

@@ -7,7 +7,7 @@ from typing import Any
 from cutover.app import App, open_environment
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
-from cutover.core.leg import BACK
+from cutover.plans.took import whole
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,9 @@ def rehearsed(app: App) -> Rehearsed:
 
 def times(environment: str, entries: Sequence[Entry]) -> Iterator[tuple[str, str, Took]]:
     """(`converged` or `phase-left`, step or phase, its time) of every way forward, oldest first."""
-    going_back: dict[str, bool] = {}
-    for entry in entries:
-        data: Mapping[str, Any] = entry.data
-        if entry.kind == "leg-started":
-            going_back[entry.run] = data["direction"] == BACK
-        elif entry.kind in ("converged", "phase-left") and not going_back.get(entry.run, False):
+    for entry, is_back in whole(entries):
+        if not is_back:
+            data: Mapping[str, Any] = entry.data
             about = str(data["step"] if entry.kind == "converged" else data["phase"])
             yield entry.kind, about, Took(float(data["seconds"]), entry.at, environment, entry.run)
 

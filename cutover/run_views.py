@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.core.journal import Entry, Position, State, position_of
+from cutover.core.back import BY_A_PERSON, UNDO, WORD
+from cutover.core.journal import Entry, Leg, Position, State, position_of
 from cutover.core.leg import BACK
 from cutover.core.plain import plain
 from cutover.core.plan import Plan
 from cutover.plans.ended import finished_at
 
 CANCEL, ROLLBACK, FINISHED = "cancel", "rollback", "finished"
+CUTOVER = "cutover"  # the name of the plan that a run begins with; `finish` and what ends blue have others
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,32 @@ class RunView:
     @property
     def ended(self) -> float:
         return self.entries[-1].at
+
+    @property
+    def walked_until(self) -> float:
+        """When the last walk over the cutover's own plan ended; its newest entry where none has.
+
+        What is written later, of a checkpoint or by `finish`, is none of the time that the cutover took.
+        """
+        plan, ended = "", None
+        for entry in self.entries:
+            if entry.kind == "leg-started":
+                plan, ended = entry.data["plan"], None if entry.data["plan"] == CUTOVER else ended
+            elif entry.kind == "leg-ended" and plan == CUTOVER:
+                ended = entry.at
+        return self.ended if ended is None else ended
+
+    @property
+    def is_walking(self) -> bool:
+        """Whether a walk over the cutover's own plan has not ended."""
+        leg = self.position.leg
+        return self.position.under_way and leg is not None and leg.plan == CUTOVER
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What the checks said of the last way back that came to its end."""
+        last = next((entry for entry in reversed(self.entries) if entry.kind == "leg-ended"), None)
+        return tuple(str(one) for one in (last.data.get("complaints") or ())) if last is not None else ()
 
     @property
     def is_final(self) -> bool:
@@ -79,6 +107,12 @@ def zone(plan: Plan, position: Position) -> str:
     return ROLLBACK if any(step.name in position.taken for step in plan.switching_steps()) else CANCEL
 
 
+def is_of(view: RunView, plan: Plan) -> bool:
+    """Whether the run was last walked by this plan; by another one nothing can be said of where the writes are."""
+    digest = next((leg.digest for leg in reversed(view.position.legs) if leg.plan == plan.name), None)
+    return digest in (None, plan.digest())
+
+
 def ending(view: RunView, plan: Plan) -> tuple[str, str]:
     """How a run came out, or where it stands, in a few words for a table, and in a sentence."""
     leg = view.position.leg
@@ -86,7 +120,9 @@ def ending(view: RunView, plan: Plan) -> tuple[str, str]:
         return "nothing was begun", "Its journal has no leg."
     stopped = _stopped_by(view)
     switched = zone(plan, view.position) != CANCEL
+    known = is_of(view, plan)
     serves = "green has the writes, or part of the traffic" if switched else "blue serves, nothing is switched"
+    serves = serves if known else "the plan is another one by now, which does not tell what serves"
     why = f": {stopped}" if stopped else ""
     if view.is_final and not view.goes_on:
         gone = "blue was ended" if view.state == "decommissioned" else "the way back is gone"
@@ -100,10 +136,15 @@ def ending(view: RunView, plan: Plan) -> tuple[str, str]:
     match leg.outcome:
         case "done":
             return "done", "Green serves; the way back is warm."
+        case "rolled-back" if view.complaints:
+            said = "; ".join(view.complaints)
+            return (
+                "rolled back, checks failed",
+                f"Blue serves again ({_turned_by(leg)}), but checking it failed: {said}.",
+            )
         case "rolled-back":
-            by = "a person asked for it" if leg.cause == "asked" else "the run's own policy"
-            return "rolled back", f"Blue serves again; {by}: {leg.reason or 'no reason was given'}."
-        case "undone" if leg.cause == "undo":
+            return "rolled back", f"Blue serves again; {_turned_by(leg)}."
+        case "undone" if leg.cause == UNDO:
             return "window taken back", f"The window was undone before its commit point; blue serves: {leg.reason}."
         case "undone":
             return f"back at {leg.to}", f"It was taken back to the end of {leg.to}; {serves}."
@@ -117,9 +158,19 @@ def ending(view: RunView, plan: Plan) -> tuple[str, str]:
             return "rollback incomplete", f"The way back did not come to its end, and a person is needed{why}."
         case "reopened":
             return "window reopened", f"The way back failed, and the window was finished forward again; {serves}."
+    if not known:
+        return "stopped", f"It stopped{why}; {serves}."
     if switched:
         return "stopped", f"It stopped after the switch{why}; {serves}."
     return "aborted", f"It was aborted before anything was switched{why}; blue serves."
+
+
+def _turned_by(leg: Leg) -> str:
+    """Why a run was taken back; what a person asked the walking process for says already by whom."""
+    if leg.cause == WORD and leg.reason:
+        return leg.reason
+    by = "a person asked for it" if leg.cause in BY_A_PERSON else "the run's own policy"
+    return f"{by}: {leg.reason or 'no reason was given'}"
 
 
 def _stopped_by(view: RunView) -> str:
@@ -143,7 +194,7 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
         "outcome": leg.outcome if leg else None,
         "reason": leg.reason if leg else "",
         "who": leg.who if leg else "",
-        "seconds": round(view.ended - view.began, 3),
+        "seconds": round(view.walked_until - view.began, 3),
         "entries": len(view.entries),
         "ending": ending(view, plan)[0],
         "stopped_by": _stopped_by(view),

@@ -76,6 +76,7 @@ def audited(env: str, found: Any, noted: str) -> dict[str, Any]:
         "runs": list(runs.values()),
         "noted": {"head": noted, "entry": found.noted_at} if noted else None,
         "anchored": found.anchored,
+        "note": found.note,
         "broken": None
         if broken is None
         else {
@@ -99,6 +100,8 @@ def told(document: dict[str, Any]) -> Iterator[str]:
     if document["noted"] and document["noted"]["entry"]:
         after = count - document["noted"]["entry"]
         yield f"the noted hash is that of entry {document['noted']['entry']}; {after} were added after it"
+    if document["note"]:
+        yield f"LOOK: {document['note']}"
     if broken is None:
         yield "whole: no entry was changed, taken out or moved"
         if not document["noted"]:

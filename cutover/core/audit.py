@@ -5,15 +5,15 @@ hashes. For these a hash has to be noted elsewhere: beside the lease, where the 
 report (`noted`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cutover.core.journal import Entry
-from cutover.core.rows import Row, Rows
+from cutover.core.rows import GENESIS, Row, Rows
 
-GENESIS = "0" * 64
 LEAST = 12  # characters of a noted hash that are enough to know it by, as `status` shows them
+SPARE = 1000  # entries more than that which may have been taken out
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Audit:
     noted_at: int | None = None
     anchored: bool = False
     """Whether the last entry is noted beside the lease, so that a tail that is cut off is missed."""
+    note: str = ""
+    """What of the place's own protection is missing."""
 
     @property
     def head(self) -> str:
@@ -69,7 +71,7 @@ def audit(kept: Rows, noted: str = "") -> Audit:
             f"the noted hash {noted} belongs to none of the {len(entries)} entries: what came with it was cut off, the journal was "
             "written anew, or it is another one",
         )
-    return Audit(kept.where, kept.rows, tuple(entries), broken, at, kept.anchor is not None)
+    return Audit(kept.where, kept.rows, tuple(entries), broken, at, kept.anchor is not None, kept.note)
 
 
 def _entry(row: Row) -> Entry | None:
@@ -82,14 +84,10 @@ def _entry(row: Row) -> Entry | None:
     return Entry(**said)
 
 
-def _seal(entry: Entry, seq: int) -> str:
-    return Entry.seal(seq, entry.run, entry.at, entry.token, entry.kind, entry.data, entry.prev)
-
-
 def _follows(entry: Entry, before: Sequence[Entry]) -> bool:
     head = before[-1].hash if before else GENESIS
     number = len(before) + 1
-    return (entry.seq, entry.prev) == (number, head) and entry.hash == _seal(entry, number)
+    return (entry.seq, entry.prev) == (number, head) and entry.hash == entry.sealed_as(number)
 
 
 def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[Entry]) -> Break:
@@ -97,9 +95,11 @@ def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[
     number, head = len(before) + 1, before[-1].hash if before else GENESIS
     if entry is None:
         return Break("unreadable", number, row.trouble or "it is no entry: " + ", ".join(sorted(row.said)), row)
-    written_as = next((n for n in range(1, _last(rows) + 2) if entry.hash == _seal(entry, n)), None)
+    written_as = next((n for n in _numbers(rows, entry) if entry.hash == entry.sealed_as(n)), None)
     # Its number is sealed with it, so what was moved still says where it was.
-    due = [one for one in map(_entry, rows) if one is not None and one.prev == head and one.hash == _seal(one, number)]
+    due = [
+        one for one in map(_entry, rows) if one is not None and one.prev == head and one.hash == one.sealed_as(number)
+    ]
     if due and due[0].seq != number:
         kind = "reordered" if written_as is not None and written_as > number else "inserted"
         return Break(kind, number, f"the entry that was written as number {number} stands as {due[0].seq}", row)
@@ -120,10 +120,10 @@ def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[
     return Break("exchanged", number, f"entry {number - 1} is not the one after which this was written", row)
 
 
-def _last(rows: Sequence[Row]) -> int:
-    """The highest number that any entry may have been written as."""
-    numbers = [row.said.get("seq") for row in rows]
-    return len(rows) + max((n for n in numbers if isinstance(n, int) and n < 10_000_000), default=0)
+def _numbers(rows: Sequence[Row], entry: Entry) -> Iterator[int]:
+    """The numbers that an entry may have been written as: its own, and those of a journal of which half was taken out."""
+    yield entry.seq
+    yield from range(1, 2 * len(rows) + SPARE)
 
 
 def _cut_off(kept: Rows, entries: Sequence[Entry]) -> Break | None:
@@ -131,9 +131,9 @@ def _cut_off(kept: Rows, entries: Sequence[Entry]) -> Break | None:
     number = len(entries) + 1
     if kept.trouble:
         return Break("unreadable", number, kept.trouble)
-    if kept.anchor is None or kept.anchor[0] == 0:
+    if kept.anchor is None or kept.anchor.seq == 0:
         return None
-    last, hash_ = kept.anchor
+    last, hash_ = kept.anchor.seq, kept.anchor.hash
     if len(entries) < last:
         gap = f"entry {number} is" if number == last else f"entries {number} to {last} are"
         return Break("truncated", number, f"{gap} missing: {last} is noted beside the lease as the last one")

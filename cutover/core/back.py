@@ -24,6 +24,13 @@ from cutover.core.walk import InterruptRequested
 
 RETRYABLE = (StepFailed, NotConverged, Unreachable)
 UNDO, REOPENED = "undo", "way back failed"
+ASKED, WORD, POLICY = (
+    "asked",
+    "word",
+    "policy",
+)  # typed here; a word of another terminal, which the walking process heeded; a policy
+TURNS = (POLICY, WORD, UNDO)  # why a process that walks forward turns round
+BY_A_PERSON = (ASKED, WORD)
 UNDO_CAUSES = (UNDO, REOPENED)
 
 
@@ -41,7 +48,7 @@ class Back(Legs, ABC):
         reason: str,
         to: str | None = None,
         everything: bool = False,
-        cause: str = "asked",
+        cause: str = ASKED,
         plan_changed: bool = False,
     ) -> str:
         """Takes back what was taken, down to the end of phase `to`; returns `rolled-back` or `undone`.
@@ -49,7 +56,7 @@ class Back(Legs, ABC):
         A way back that is under way is gone on with. Each step is retried until `patience` has run out; then
         RollbackIncomplete lists the commands that remain.
         """
-        if cause == "asked":
+        if cause == ASKED:
             self.may_end_after(to, "invoke rollback --env {env} --to {phase} --reason '…'")
         position = self.journal.position()
         leg = position.leg

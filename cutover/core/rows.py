@@ -2,7 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cutover.core.journal import Entry
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Head:
+    """The number and hash of a chain's last entry."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+    @classmethod
+    def of(cls, entry: "Entry") -> "Head":
+        """The head of a chain that ends with this entry."""
+        return cls(entry.seq, entry.hash)
 
 
 @dataclass(frozen=True)
@@ -19,12 +37,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """All of them by their numbers, and the number and hash that are noted beside the lease as the last entry's.
+    """All of them by their numbers, and what is noted beside the lease as the last entry.
 
-    `anchor` is None where the place notes none; `trouble` says what could not be read of the place itself.
+    `anchor` is None where the place notes none; `trouble` says what could not be read of the place itself, `note` what of its
+    own protection is missing.
     """
 
     where: str
     rows: tuple[Row, ...]
-    anchor: tuple[int, str] | None = None
+    anchor: Head | None = None
     trouble: str = ""
+    note: str = ""

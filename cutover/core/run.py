@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from cutover.core.back import REOPENED, RETRYABLE, UNDO, UNDO_CAUSES, Back
+from cutover.core.back import POLICY, REOPENED, RETRYABLE, UNDO, UNDO_CAUSES, WORD, Back
 from cutover.core.clock import Backoff, Deadline
 from cutover.core.errors import (
     BudgetOverrun,
@@ -191,7 +191,7 @@ class Run(Back):
 
     def _turn_back(self, error: CutoverError, *, to: str | None) -> None:
         try:
-            self.back(reason=error.message, cause="policy", to=to)
+            self.back(reason=error.message, cause=WORD if getattr(error, "asked", False) else POLICY, to=to)
         except PointOfNoReturn as wall:
             self.end("stopped", error=error.message)
             raise wall from error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cutover.core.back import ASKED, BY_A_PERSON, REOPENED, UNDO
 from cutover.core.journal import Entry
 from cutover.notify.message import RESOLVE, TRIGGER, Message, Severity
 from cutover.notify.texts import Texts, clean
@@ -89,7 +90,7 @@ class Story:
         return found(self, data) if found is not None else None
 
     def _by_a_person(self) -> bool:
-        return str(self._leg.get("cause") or "asked") == "asked"
+        return str(self._leg.get("cause") or ASKED) in BY_A_PERSON
 
     # --- legs ------------------------------------------------------------------------------------------------------
 
@@ -99,12 +100,12 @@ class Story:
         self.taken_on = self.taken_on or self._by_a_person()
         plan, reason = str(data.get("plan", "")), str(data.get("reason") or "")
         if data.get("direction") == BACK:
-            if data.get("cause") == "undo":
+            if data.get("cause") == UNDO:
                 return _Told("undo", WARNING)
             where = f"to the end of {data['to']}" if data.get("to") else "to blue"
             by = f"by {data.get('who') or 'nobody'}, {where}"
             return _Told("rollback", CRITICAL, "users-rollback", _STATUS, (f"reason: {reason}", by))
-        if data.get("cause") == "way back failed":
+        if data.get("cause") == REOPENED:
             return _Told("reopening", CRITICAL, next_command=_STATUS)
         if plan in ("finish", "decommission"):
             return _Told("finish-started", INFO)
@@ -120,7 +121,7 @@ class Story:
                 return _Told("done", INFO, "users-done", _ROLLBACK, over=True)
             case "until":
                 return _Told("until", INFO, next_command="invoke cutover --env {env}", over=True)
-            case "undone" if self._leg.get("cause") == "undo":
+            case "undone" if self._leg.get("cause") == UNDO:
                 return _Told("undone", WARNING, "users-undone", _RESUME, over=True)
             case "undone":
                 return _Told("undone", WARNING, next_command=_RESUME, over=True)

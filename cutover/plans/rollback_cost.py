@@ -9,6 +9,7 @@ from cutover.core.plain import span
 from cutover.core.plan import Plan
 from cutover.core.step import UNDO
 from cutover.plans.means import Means
+from cutover.plans.took import whole
 from cutover.postgres.behind import Behind, behind
 
 
@@ -82,7 +83,7 @@ def cost_now(means: Means, plan: Plan, position: Position, entries: Sequence[Ent
 
 def _measured(entries: Sequence[Entry]) -> Mapping[str, float]:
     """The seconds that each step took when it was last taken."""
-    return {str(e.data["step"]): float(e.data["seconds"]) for e in entries if e.kind == "converged"}
+    return {str(e.data["step"]): float(e.data["seconds"]) for e, _ in whole(entries) if e.kind == "converged"}
 
 
 @dataclass(frozen=True)

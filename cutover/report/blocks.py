@@ -1,8 +1,9 @@
 """What a page consists of, before it is HTML or Markdown: both are made of the same blocks, so neither says more than the other."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from markupsafe import Markup
 
@@ -97,6 +98,11 @@ def took(seconds: float | None) -> str:
 
 def milliseconds(value: float | None) -> str:
     return "not measured" if value is None else f"{value:,.0f} ms"
+
+
+def paused(one: Mapping[str, Any]) -> str:
+    """The customers' pause at a switch, or why it is not known."""
+    return one["customers_missing"] or milliseconds(one["customers_ms"])
 
 
 def known(value: object) -> str:

@@ -20,9 +20,12 @@ TOLD = (
 DONE = ("done", "held already", "passed", "failed, noted")
 
 
-def differences(plan: Plan, legs: Sequence[LegSpan], entries: Sequence[Entry]) -> dict[str, Any]:
-    """All of it as plain data; times are seconds, moments seconds since the epoch."""
-    known = _known(plan, legs)
+def differences(plan: Plan | None, legs: Sequence[LegSpan], entries: Sequence[Entry]) -> dict[str, Any]:
+    """All of it as plain data; times are seconds, moments seconds since the epoch.
+
+    Without the plan that was walked nothing is known of what was expected, or left out.
+    """
+    known = _known(plan) if plan is not None else {}
     return {
         "steps": [_step(leg, item, known.get(item.name)) for leg in legs for item in leg.items if item.kind == "step"],
         "gates": [_gate(leg, item, known.get(item.name)) for leg in legs for item in leg.items if item.kind == "gate"],
@@ -33,11 +36,11 @@ def differences(plan: Plan, legs: Sequence[LegSpan], entries: Sequence[Entry]) -
         ],
         "events": [{"at": e.at, "entry": e.seq, "kind": e.kind, "seen": _words(e)} for e in entries if e.kind in TOLD],
         "skipped": [item.name for leg in legs for item in leg.items if item.result == "held already"],
-        "not_reached": list(_not_reached(plan, legs)),
+        "not_reached": list(_not_reached(plan, legs)) if plan is not None else [],
     }
 
 
-def _known(plan: Plan, legs: Sequence[LegSpan]) -> Mapping[str, Item]:
+def _known(plan: Plan) -> Mapping[str, Item]:
     """Every item by its name, on the way back, too."""
     known: dict[str, Item] = {item.name: item for _, item in plan.walk()}
     backward: dict[str, Item] = {}

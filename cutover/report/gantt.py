@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from cutover.report.blocks import took
 from cutover.report.svg import Drawing, Scale, clock, cut, time_ticks
+from cutover.run_views import CUTOVER
 
 WIDE, NARROW = 960.0, 360.0
 LEAST = 2.0  # pixels of the shortest bar
@@ -27,11 +28,20 @@ class Row:
 
 
 def overview(document: Mapping[str, Any], width: float) -> Markup:
-    """All phases of all legs on one scale, with what was waited for and the points of commit."""
-    rows = list(_phases(document))
+    """All phases of the cutover and its way back on one scale, with what was waited for and the points of commit."""
+    legs = [leg for leg in document["legs"] if leg["plan"] == CUTOVER]
+    rows = [row for leg in legs for row in _phases(document, leg)]
     ended = max((row.ended for row in rows), default=document["outcome"]["began"] + 1.0)
     says = "; ".join(f"{row.label} {row.note}" for row in rows)
     return _bars(rows, document["outcome"]["began"], ended, width, "Timeline of the run", says, document["commits"])
+
+
+def later(document: Mapping[str, Any], leg: Mapping[str, Any], width: float) -> Markup:
+    """The phases of what was walked after the cutover, perhaps weeks later: on a scale of their own."""
+    rows = list(_phases(document, leg))
+    ended = max((row.ended for row in rows), default=leg["began"] + 1.0)
+    says = "; ".join(f"{row.label} {row.note}" for row in rows)
+    return _bars(rows, leg["began"], ended, width, f"Timeline of {leg['name']}", says, ())
 
 
 def phase_pictures(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], list[Row]]]:
@@ -63,24 +73,23 @@ def _end(span_: Mapping[str, Any], document: Mapping[str, Any]) -> float:
     return float(document["written"] if span_["ended"] is None else span_["ended"])
 
 
-def _phases(document: Mapping[str, Any]) -> Iterator[Row]:
-    for leg in document["legs"]:
-        way = "←" if leg["direction"] == "back" else "→"
-        kind = "back" if leg["direction"] == "back" else "forward"
-        for phase in leg["phases"]:
-            ended = _end(phase, document)
-            over = [
-                (WAITS[wait["kind"]], wait["began"], _end(wait, document), wait["about"])
-                for item in leg["items"]
-                for wait in item["waits"]
-                if item["phase"] == phase["name"] and phase["began"] <= item["began"] <= ended
-            ]
-            note = took(ended - phase["began"]) + ("" if phase["ended"] is not None else " so far")
-            yield Row(f"{way} {phase['name']}", kind, phase["began"], ended, note, tuple(over))
-        for wait in leg["waits"]:
-            words = "nobody at work" if wait["kind"] == "nobody" else f"stood still: {wait['about']}"
-            ended = _end(wait, document)
-            yield Row(words, WAITS[wait["kind"]], wait["began"], ended, took(ended - wait["began"]))
+def _phases(document: Mapping[str, Any], leg: Mapping[str, Any]) -> Iterator[Row]:
+    way = "←" if leg["direction"] == "back" else "→"
+    kind = "back" if leg["direction"] == "back" else "forward"
+    for phase in leg["phases"]:
+        ended = _end(phase, document)
+        over = [
+            (WAITS[wait["kind"]], wait["began"], _end(wait, document), wait["about"])
+            for item in leg["items"]
+            for wait in item["waits"]
+            if item["phase"] == phase["name"] and phase["began"] <= item["began"] <= ended
+        ]
+        note = took(ended - phase["began"]) + ("" if phase["ended"] is not None else " so far")
+        yield Row(f"{way} {phase['name']}", kind, phase["began"], ended, note, tuple(over))
+    for wait in leg["waits"]:
+        words = "nobody at work" if wait["kind"] == "nobody" else f"stood still: {wait['about']}"
+        ended = _end(wait, document)
+        yield Row(words, WAITS[wait["kind"]], wait["began"], ended, took(ended - wait["began"]))
 
 
 def _item_row(item: Mapping[str, Any], end: float, way: str) -> Row:
@@ -125,9 +134,9 @@ def _bars(
     for number, one in enumerate(commits):
         x = scale(one["at"])
         drawing.line(x, top - 4, x, below, "commit")
-        drawing.mark(x, top - 6, "diamond", "commitmark", f"{one['step']}: point of commit, {one['serves']} serves")
+        drawing.mark(x, top - 6, "diamond", "commitmark", f"{one['step']}: {one['says']}")
         anchor = "end" if x > width - right - 90 else "start"
-        words = f"{one['serves']} serves" if number == 0 or x - scale(commits[number - 1]["at"]) > 90 else ""
+        words = one["says"] if number == 0 or x - scale(commits[number - 1]["at"]) > 90 else ""
         drawing.text(x - 8 if anchor == "end" else x + 8, top - 3, words, "note", anchor=anchor)
     return drawing.svg()
 

@@ -11,13 +11,13 @@ from cutover.core.clock import Deadline
 from cutover.core.errors import Refused
 from cutover.core.journal import Entry
 from cutover.curves import curves
-from cutover.customers import by_time, switches, write_pause_ms
+from cutover.customers import by_time, switches, write_pause
 from cutover.net.ledger import Ledger
 from cutover.outcome import missing_and_doubled
 from cutover.plans.triggered import triggers
 from cutover.postgres.behind import behind
 from cutover.report.document import Gathered, document
-from cutover.run_views import ROLLBACK, RunView, runs_of, zone
+from cutover.run_views import CUTOVER, ROLLBACK, RunView, runs_of, zone
 
 WITHIN = 20.0  # seconds that all of it may take together
 GRACE = 4.0  # seconds after that in which what is late may still say why
@@ -100,11 +100,9 @@ def gathered(
 
 def _span(view: RunView, now: float) -> tuple[float, float]:
     """The time of the cutover and its way back with some before and after it; what ended blue long after is no part of it."""
-    mine = [entry.at for entry in view.entries]
-    later = next((leg.at for leg in view.position.legs if leg.plan != "cutover"), None)
     leg = view.position.leg
-    goes_on = later is None and leg is not None and leg.outcome in (None, "waiting")
-    ended = now if goes_on else max(at for at in mine if later is None or at <= later)
+    goes_on = leg is not None and leg.plan == CUTOVER and leg.outcome in (None, "waiting")
+    ended = now if goes_on else view.walked_until
     around = min(AROUND, max(30.0, SHARE * (ended - view.began)))
     return view.began - around, max(min(ended + around, now), view.began + 1.0)
 
@@ -125,9 +123,8 @@ def _not_asked(view: RunView, pairs: Sequence[Any], live: bool) -> str:
 def _customers(app: App, view: RunView, since: float, until: float, deadline: Deadline) -> dict[str, Any]:
     ledger = Ledger(app.means.ledger_path())
     pieces, missing = by_time(ledger, since, until, PIECES, deadline)
-    found = [write_pause_ms(ledger, one) for one in switches(view.entries)]
     return {
-        PAUSES: [None if pause is None else round(pause, 1) for pause in found],
+        PAUSES: [write_pause(ledger, one) for one in switches(view.entries)],
         "requests": sum(one.requests for one in pieces),
         "failed": sum(one.failed for one in pieces),
         "pieces": [asdict(one) for one in pieces],

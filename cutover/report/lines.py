@@ -140,6 +140,8 @@ def _told(line: Line, words: Callable[[float], str]) -> str:
 def _bands(drawing: Drawing, document: Mapping[str, Any], x: Scale, y: Scale) -> None:
     free = -1.0
     for leg in document["legs"]:
+        if leg["began"] > x.high:  # what ends blue later is no part of this time
+            continue
         for number, phase in enumerate(leg["phases"]):
             end = document["written"] if phase["ended"] is None else phase["ended"]
             a, b = x(phase["began"]), x(end)
@@ -150,7 +152,7 @@ def _bands(drawing: Drawing, document: Mapping[str, Any], x: Scale, y: Scale) ->
                 free = b
     for one in document["commits"]:
         drawing.line(x(one["at"]), y.end, x(one["at"]), y.start, "commit")
-        drawing.mark(x(one["at"]), y.start, "diamond", "commitmark", f"point of commit: {one['serves']} serves")
+        drawing.mark(x(one["at"]), y.start, "diamond", "commitmark", f"from here on {one['says']}")
 
 
 def _bounds(

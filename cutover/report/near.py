@@ -16,6 +16,7 @@ from cutover.report.timeline import LegSpan
 NEAR = 0.8  # of the bound, from which a trigger came near
 GUARD = "trigger-"
 STARTED = ("guard-failed", "standing", "standing-ended", "guard-cleared")
+APART = "each was over, at different times"
 NO_BOUND = "has no single bound to come near to"
 
 Spans = Sequence[tuple[float, float]]
@@ -30,18 +31,20 @@ def triggers(
     found = []
     for rule in rules:
         spans = _watched(rule, legs, now)
-        clauses = [_clause(one, by_name, baselines, spans) for one in rule.condition.clauses]
+        looked = [_clause(one, by_name, baselines, spans) for one in rule.condition.clauses]
+        clauses = [told for told, _ in looked]
         started = _started(GUARD + rule.name, entries)
-        # All clauses have to be so at once: it came as near as the one that was farthest away.
-        parts = [one["of_bound"] for one in clauses]
-        of_bound = min((part for part in parts if part is not None), default=None) if None not in parts else None
+        of_bound = _at_once(
+            [parts for _, parts in looked], max(one.figure.known.step for one in rule.condition.clauses)
+        )
+        each_over = all((one["of_bound"] or 0.0) >= 1 for one in clauses)
         found.append(
             {
                 "trigger": rule.name,
                 "says": rule.words(),
                 "clauses": clauses,
                 "of_bound": of_bound,
-                "verdict": _verdict(started, of_bound, spans),
+                "verdict": _verdict(started, of_bound, each_over, spans),
                 "started": started,
             }
         )
@@ -64,16 +67,26 @@ def _started(guard: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(started: Sequence[Mapping[str, Any]], of_bound: float | None, spans: Spans) -> str:
+def _verdict(started: Sequence[Mapping[str, Any]], of_bound: float | None, each_over: bool, spans: Spans) -> str:
     if any(one["kind"] in ("guard-failed", "standing") for one in started):
         return "started something"
     if not spans:
         return "never watched in this run"
+    if each_over and (of_bound is None or of_bound < 1):
+        return APART
     if of_bound is None:
         return "not known how near"
     if of_bound >= 1:
         return "over its bound, not for long enough"
     return "came near" if of_bound >= NEAR else "far from it"
+
+
+def _at_once(clauses: Sequence[Sequence[Sample]], step: float) -> float | None:
+    """How near it came with all of its clauses at once: at each moment it is as near as the one that is farthest away."""
+    together, *others = clauses
+    for parts in others:
+        together = [Sample(one.at, min(one.value, other)) for one, other in beside(together, parts, step)]
+    return max((one.value for one in together), default=None)
 
 
 def _watched(rule: Rule, legs: Sequence[LegSpan], now: float) -> Spans:
@@ -91,7 +104,8 @@ def _baselines(entries: Sequence[Entry]) -> Mapping[str, float]:
 
 def _clause(
     clause: Clause, curves: Mapping[tuple[str, str], Curve], baselines: Mapping[str, float], spans: Spans
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Sequence[Sample]]:
+    """What is told of it, and the part of its bound that it reached at each moment."""
     figure = clause.figure
     told: dict[str, Any] = {
         "clause": str(clause),
@@ -105,18 +119,19 @@ def _clause(
     told["fixed"] = fixed
     nothing = {"worst": None, "at": None, "bound": bound, "of_bound": None, "samples": 0}
     if isinstance(clause, Growth):
-        return {**told, **nothing, "missing": f"how fast it grew {NO_BOUND}: read its picture"}
+        return {**told, **nothing, "missing": f"how fast it grew {NO_BOUND}: read its picture"}, ()
     if isinstance(clause, Limit) and clause.sign in ("=", "!="):
-        return {**told, **nothing, "missing": f"`{clause.sign}` {NO_BOUND}"}
+        return {**told, **nothing, "missing": f"`{clause.sign}` {NO_BOUND}"}, ()
     if not spans:
-        return {**told, **nothing, "missing": "no phase in which it is watched was entered"}
+        return {**told, **nothing, "missing": "no phase in which it is watched was entered"}, ()
     mine = _within(curves.get((figure.name, figure.side)), spans)
     if not mine:
-        return {**told, **nothing, "missing": _gap(curves.get((figure.name, figure.side)))}
+        return {**told, **nothing, "missing": _gap(curves.get((figure.name, figure.side)))}, ()
     found = list(_held(clause, mine, curves, baselines, spans))
     judged = [(part, sample, bound) for part, sample, bound in found if part is not None]
     if not judged:
-        return {**told, **nothing, "missing": f"nothing to hold it against: {clause.bound.reference or 'no bound'}"}
+        return {**told, **nothing, "missing": f"nothing to hold it against: {clause.bound.reference or 'no bound'}"}, ()
+    parts = [Sample(sample.at, part) for part, sample, _ in judged]
     part, worst, held_to = max(judged, key=lambda one: one[0])
     missing = _gap(curves.get((figure.name, figure.side)), "")
     return {
@@ -127,7 +142,7 @@ def _clause(
         "of_bound": part,
         "samples": len(judged),
         "missing": missing,
-    }
+    }, parts
 
 
 def _held(

@@ -56,6 +56,8 @@ def _mood(document: Mapping[str, Any]) -> str:
     outcome = document["outcome"]
     if outcome["under_way"] or outcome["outcome"] in ("until", "waiting"):
         return "waits"
+    if outcome["complaints"]:
+        return "bad"
     return "well" if outcome["outcome"] == "done" else "back" if outcome["outcome"] == "rolled-back" else "bad"
 
 

@@ -1,55 +1,105 @@
 """What people had a say in: approvals, holds, words to go on or back, and who was told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from cutover.core.back import WORD
 from cutover.core.journal import Entry, Position
+from cutover.core.leg import BACK
 from cutover.core.plan import Plan
 from cutover.plans.approval import APPROVE, REJECT, Approved
+from cutover.run_views import RunView
 
 LAST = 253_402_300_800.0  # the year 10000, which no calendar of the pages knows
+
+TURNING = ("rollback", "previous-phase")
 
 Wish = tuple[str, Mapping[str, Any]]
 
 
+@dataclass
+class _Asking:
+    """One asking of a gate: a word counts for it from when it was asked until its end."""
+
+    gate: str
+    asked: float | None
+    ended: float | None = None
+    state: str = "waits"
+    signed: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def heard(self, word: Mapping[str, Any]) -> bool:
+        at = _moment(word)
+        in_time = at is not None and (self.asked or 0.0) <= at < (LAST if self.ended is None else self.ended)
+        return in_time or self.recorded(word)
+
+    def recorded(self, word: Mapping[str, Any]) -> bool:
+        """Whether the gate's own entry names the word."""
+        return any(all(one.get(key) == word.get(key) for key in ("who", "role", "at")) for one in self.signed)
+
+
 def approvals(plan: Plan, position: Position, entries: Sequence[Entry], wishes: Sequence[Wish]) -> list[dict[str, Any]]:
-    """Every gate that people open, with what was asked, when, and what each role said.
+    """Every gate that people open, as often as it was asked: what, when, and what each role said.
 
     A word counts as recorded where the gate's own entry names it: that one stands in the hash chain, a word alone does not.
+    A gate that the plan of now does not have any more has no roles here.
     """
-    found = []
+    checks: dict[str, Approved] = {}
     for _, item in plan.walk():
-        if not isinstance(check := getattr(item, "check", None), Approved):
-            continue
-        about = [entry for entry in entries if entry.data.get("gate") == item.name]
-        asked = [entry.at for entry in about if entry.kind == "waiting" and entry.data.get("asks")]
-        ends = [entry for entry in about if entry.kind in ("passed", "failed", "noted")]
-        signed = [dict(word) for entry in ends for word in (entry.data.get("data") or {}).get("signed") or ()]
-        if item.name in position.asked:
-            state = "waits"
-        else:
-            state = ends[-1].kind if ends else "asked, and never answered" if asked else "not reached"
-        found.append(
-            {
-                "gate": item.name,
-                "roles": [{"role": role, "title": title} for role, title in check.roles],
-                "criteria": check.criteria,
-                "asked": asked[0] if asked else None,
-                "state": state,
-                "ended": ends[-1].at if ends and state != "waits" else None,
-                "words": [_word(kind, word, signed) for kind, word in wishes if _is_of(kind, word, item.name)],
-            }
-        )
+        if isinstance(check := getattr(item, "check", None), Approved):
+            checks[item.name] = check
+    found = []
+    askings = list(_askings(checks.keys(), position, entries))
+    known = dict.fromkeys([*checks, *(one.gate for one in askings)])
+    for gate in known:
+        wanted = checks.get(gate)
+        for one in [one for one in askings if one.gate == gate] or [_Asking(gate, None, state="not reached")]:
+            mine = [(kind, word) for kind, word in wishes if _is_of(kind, word, gate) and one.heard(word)]
+            found.append(
+                {
+                    "gate": gate,
+                    "roles": [{"role": role, "title": title} for role, title in wanted.roles] if wanted else [],
+                    "criteria": wanted.criteria if wanted else "",
+                    "asked": one.asked,
+                    "state": one.state,
+                    "ended": one.ended,
+                    "words": [_word(kind, word, one.recorded(word)) for kind, word in mine],
+                }
+            )
     return found
+
+
+def _askings(known: Collection[str], position: Position, entries: Sequence[Entry]) -> Iterator[_Asking]:
+    """Of the gates that are known, and of those which asked people; a way back ends what is not answered."""
+    open_: dict[str, _Asking] = {}
+    for entry in entries:
+        gate = str(entry.data.get("gate") or "")
+        if entry.kind == "waiting" and entry.data.get("asks"):
+            open_.setdefault(gate, _Asking(gate, entry.at))
+        elif entry.kind in ("passed", "failed", "noted") and (gate in open_ or gate in known):
+            one = open_.pop(gate, _Asking(gate, None))
+            one.ended, one.state = entry.at, entry.kind
+            one.signed += [dict(word) for word in (entry.data.get("data") or {}).get("signed") or ()]
+            yield one
+        elif entry.kind == "leg-started" and entry.data.get("direction") == BACK:
+            yield from _given_up(open_, entry.at)
+            open_ = {}
+    yield from (one for gate, one in open_.items() if gate in position.asked)
+    yield from _given_up({gate: one for gate, one in open_.items() if gate not in position.asked}, None)
+
+
+def _given_up(open_: Mapping[str, _Asking], at: float | None) -> Iterator[_Asking]:
+    for one in open_.values():
+        one.ended, one.state = at, "asked, and never answered"
+        yield one
 
 
 def _is_of(kind: str, word: Mapping[str, Any], gate: str) -> bool:
     return kind in (APPROVE, REJECT) and word.get("gate") == gate
 
 
-def _word(kind: str, word: Mapping[str, Any], signed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _word(kind: str, word: Mapping[str, Any], recorded: bool) -> dict[str, Any]:
     said = {key: word.get(key) for key in ("who", "role", "comment")} | {"at": _moment(word)}
-    recorded = any(all(one.get(key) == word.get(key) for key in ("who", "role", "at")) for one in signed)
     return {"said": "yes" if kind == APPROVE else "no", **said, "recorded": recorded}
 
 
@@ -72,6 +122,16 @@ def words(entries: Sequence[Entry], wishes: Sequence[Wish]) -> list[dict[str, An
                 {"at": entry.at, "who": data.get("who"), "what": f"go on with {data.get('guard')}"} | _why(data)
             )
     return sorted(found, key=lambda one: float(one["at"] or 0.0))
+
+
+def turned(view: RunView, wishes: Sequence[Wish]) -> list[str]:
+    """Who asked a walking process for each way back that was taken by such a word."""
+    found = []
+    for leg in view.position.legs:
+        asked = [word for kind, word in wishes if kind in TURNING and (_moment(word) or LAST) <= leg.at]
+        if leg.cause == WORD and asked and asked[-1].get("who"):
+            found.append(str(asked[-1]["who"]))
+    return found
 
 
 def _moment(word: Mapping[str, Any]) -> float | None:

@@ -16,12 +16,18 @@ from cutover.report.blocks import (
     Words,
     known,
     milliseconds,
+    paused,
     took,
     when,
 )
 from cutover.report.sections_measured import measured
 from cutover.report.sections_people import people
+from cutover.run_views import CUTOVER
 
+ANOTHER = (
+    "The environment's plan is another one by now: what this run left out, where its writes are and what its way back would "
+    "cost is not told."
+)
 BAD_RESULTS = ("failed", "unexpected", "cut off", "stopped", "interrupted", "failed, noted", "under way", "left")
 
 
@@ -41,6 +47,10 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
 
 def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
     outcome, customers = document["outcome"], document["customers"]
+    if outcome["other_plan"]:
+        walked = next(leg["digest"] for leg in reversed(document["legs"]) if leg["plan"] == CUTOVER)
+        now = outcome["other_plan"]
+        yield Words(f"{ANOTHER} It was walked by {walked[:12]}; that of now is {now[:12]}.", "gap")
     ended = when(outcome["ended"]) if outcome["ended"] is not None else f"not yet (written {when(document['written'])})"
     # A run that waits or was stopped can be gone on with: it came to a stand, and to no end.
     stands = outcome["state"] == "open" and not outcome["under_way"]
@@ -49,15 +59,16 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         ("began", when(outcome["began"])),
         ("stands since" if stands else "ended", ended),
         ("took", took(outcome["seconds"]) + ("" if outcome["ended"] is not None else " so far")),
-        ("zone", f"{outcome['zone']}: {ZONES.get(outcome['zone'], '')}"),
+        *_later(document),
+        ("zone", f"{outcome['zone']}: {ZONES.get(outcome['zone'], '')}" if outcome["zone"] else "not known"),
         ("who", ", ".join(outcome["who"]) or "not recorded"),
         (
             "commit",
-            "; ".join(f"{when(one['at'])}: {one['serves']} serves" for one in document["commits"]) or "not passed",
+            "; ".join(f"{when(one['at'])}: {one['says']}" for one in document["commits"]) or "not passed",
         ),
     ]
     for one in document["pauses"]:
-        there, here = milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])
+        there, here = paused(one), milliseconds(one["database_ms"])
         facts.append((f"write pause, {one['direction']}", f"{there} for customers, {here} at the database"))
     if customers.get("lost_writes") is not None:
         lost = f"{customers['lost_writes']} of {customers['acknowledged_writes']:,} acknowledged"
@@ -74,6 +85,14 @@ def _glance(document: Mapping[str, Any]) -> Iterator[Block]:
         yield Words(f"An intent is open: {outcome['open_intent']}. Its commands may have had their effect.", "bad")
 
 
+def _later(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was walked after the cutover: that is none of its time."""
+    for leg in document["legs"]:
+        if leg["plan"] != CUTOVER:
+            end = f"ended {when(leg['ended'])}: {leg['outcome']}" if leg["ended"] is not None else "not ended"
+            yield leg["plan"], f"began {when(leg['began'])}, {end}"
+
+
 ZONES = {
     "cancel": "nothing is switched",
     "rollback": "the way back is warm",
@@ -82,8 +101,24 @@ ZONES = {
 
 
 def _timeline(document: Mapping[str, Any]) -> Iterator[Block]:
-    rows, bad = list[Sequence[str]](), set[int]()
+    caption = "Each bar is one phase; what lies in it was waited for: a soak, an answer of people. Times are UTC."
+    legs = [leg for leg in document["legs"] if leg["plan"] == CUTOVER]
+    yield Picture("Timeline", caption, partial(gantt.overview, document), _phases(legs))
     for leg in document["legs"]:
+        if leg not in legs and leg["phases"]:
+            yield Picture(f"Timeline of {leg['name']}", caption, partial(gantt.later, document, leg), _phases([leg]))
+    for leg in document["legs"]:
+        yield _leg(leg)
+    for leg, phase, bars in gantt.phase_pictures(document):
+        title = f"{leg['name']}: {phase['name']}, {_counted(len(bars))}"
+        draw = partial(gantt.one_phase, document, leg, phase, bars)
+        caption = "Filled bars are steps, hollow ones gates; what lies in a bar was waited for. Times are UTC."
+        yield Fold(title, [Picture(title, caption, draw, _items(document, leg, phase))], phase["name"] == "window")
+
+
+def _phases(legs: Sequence[Mapping[str, Any]]) -> Table:
+    rows, bad = list[Sequence[str]](), set[int]()
+    for leg in legs:
         for phase in leg["phases"]:
             budget = took(phase["budget"]) if phase["budget"] else "–"
             ended = phase["ended"]
@@ -93,19 +128,9 @@ def _timeline(document: Mapping[str, Any]) -> Iterator[Block]:
             told = "nobody was at work" if wait["kind"] == "nobody" else f"stood still for {wait['about']}"
             bad.add(len(rows))
             ended = wait["ended"]
-            rows.append(
-                [leg["name"], told, when(wait["began"]), "–" if ended is None else took(ended - wait["began"]), "–"]
-            )
-    twin = Table(("leg", "phase", "began", "took", "budget"), rows, frozenset(bad), empty="no phase was entered")
-    caption = "Each bar is one phase; what lies in it was waited for: a soak, an answer of people. Times are UTC."
-    yield Picture("Timeline", caption, partial(gantt.overview, document), twin)
-    for leg in document["legs"]:
-        yield _leg(leg)
-    for leg, phase, bars in gantt.phase_pictures(document):
-        title = f"{leg['name']}: {phase['name']}, {_counted(len(bars))}"
-        draw = partial(gantt.one_phase, document, leg, phase, bars)
-        caption = "Filled bars are steps, hollow ones gates; what lies in a bar was waited for. Times are UTC."
-        yield Fold(title, [Picture(title, caption, draw, _items(document, leg, phase))], phase["name"] == "window")
+            seconds = "–" if ended is None else took(ended - wait["began"])
+            rows.append([leg["name"], told, when(wait["began"]), seconds, "–"])
+    return Table(("leg", "phase", "began", "took", "budget"), rows, frozenset(bad), empty="no phase was entered")
 
 
 def _counted(number: int) -> str:
@@ -149,8 +174,13 @@ def _differences(document: Mapping[str, Any]) -> Iterator[Block]:
     slow = [one for one in found["steps"] if one["slow"]]
     over = [one for one in found["phases"] if one["budget"] and one["taken"] and one["taken"] > one["budget"]]
     if not (slow or over or found["events"] or found["not_reached"]):
-        yield Words(
-            "Nothing: every step took about as long as usual, no call was repeated, nothing was left out.", "good"
+        unknown = document["outcome"]["other_plan"]
+        yield (
+            Words("No surprise, and no repeated call.")
+            if unknown
+            else Words(
+                "Nothing: every step took about as long as usual, no call was repeated, nothing was left out.", "good"
+            )
         )
     for one in over:
         yield Words(f"Phase {one['phase']} took {took(one['taken'])} of a budget of {took(one['budget'])}.", "bad")

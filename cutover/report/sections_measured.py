@@ -6,7 +6,8 @@ from typing import Any
 
 from cutover.metrics.units import TIMES, shown
 from cutover.report import lines
-from cutover.report.blocks import Block, Fold, Picture, Section, Table, Words, known, milliseconds, took, when
+from cutover.report.blocks import Block, Fold, Picture, Section, Table, Words, known, milliseconds, paused, took, when
+from cutover.report.near import APART
 from cutover.report.shares import by_whom
 from cutover.report.timeline import ENDS
 
@@ -60,8 +61,7 @@ def _means(document: Mapping[str, Any], each: Sequence[Mapping[str, Any]]) -> It
 
 def _customers(document: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
-        [one["step"], when(one["ended"]), milliseconds(one["customers_ms"]), milliseconds(one["database_ms"])]
-        for one in document["pauses"]
+        [one["step"], when(one["ended"]), paused(one), milliseconds(one["database_ms"])] for one in document["pauses"]
     ]
     head = ("switch", "ended", "longest time without an acknowledged write", "of it at the database")
     yield Table(head, rows, code=frozenset({0}), empty="The writes were never moved")
@@ -144,7 +144,7 @@ def _triggers(document: Mapping[str, Any]) -> Iterator[Block]:
     rows, bad = list[Sequence[str]](), set[int]()
     for one in triggers:
         for clause in one["clauses"]:
-            if one["verdict"] in ("started something", "came near", "over its bound, not for long enough"):
+            if one["verdict"] in ("started something", "came near", "over its bound, not for long enough", APART):
                 bad.add(len(rows))
             rows.append([one["trigger"], clause["clause"], *_worst(clause), one["verdict"]])
     head = ("trigger", "clause", "worst", "bound", "of its bound", "when", "verdict")

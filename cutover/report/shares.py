@@ -5,9 +5,11 @@ from itertools import groupby
 from typing import Any
 
 from cutover.core.journal import Entry
+from cutover.core.series import Sample
 from cutover.core.share import Share
 from cutover.core.step import UNDO
 from cutover.curves import Curve
+from cutover.metrics.clauses import beside
 from cutover.metrics.units import RATES
 
 TRAFFIC = "traffic-"
@@ -35,9 +37,12 @@ def _host(step: str) -> str:
     return name.rpartition("-")[0] or name
 
 
-def observed(entries: Sequence[Entry], curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """What was seen of it, each with who saw it: percent on green, with exact bounds where a witness drew or counted."""
-    return [*_witnessed(entries), *_compared(entries), *_measured(curves)]
+def observed(entries: Sequence[Entry], curves: Sequence[Curve], since: float, until: float) -> list[dict[str, Any]]:
+    """What was seen of it, each with who saw it and of how many requests: percent on green.
+
+    Of figures that which lies between `since` and `until`, the run's begin and end.
+    """
+    return [*_witnessed(entries), *_compared(entries), *_measured(curves, since, until)]
 
 
 def _witnessed(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -66,18 +71,26 @@ def _compared(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return found
 
 
-def _measured(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Requests of both sides per second at the same times, where the environment measures them."""
+def _measured(curves: Sequence[Curve], since: float, until: float) -> list[dict[str, Any]]:
+    """Requests of both sides per second, where the environment measures them.
+
+    A moment of which only one side has a sample is left out: what was not read is not 0.
+    """
     rates = {(one.figure, one.side): one for one in curves if one.unit in RATES and "request" in one.figure}
     names = list(dict.fromkeys(name for name, _ in rates if {(name, "blue"), (name, "green")} <= set(rates)))
     if not names:
         return []
-    blue, green = dict(rates[names[0], "blue"].samples), dict(rates[names[0], "green"].samples)
+    blue, green = rates[names[0], "blue"], rates[names[0], "green"]
+    inside = [one for one in _samples(green) if since <= one.at <= until]
     return [
-        {"at": at, "by": f"figure {names[0]}", "count": None, "percent": 100.0 * green.get(at, 0.0) / total}
-        for at in sorted(set(blue) | set(green))
-        if (total := blue.get(at, 0.0) + green.get(at, 0.0)) > 0
+        {"at": one.at, "by": f"figure {names[0]}", "count": None, "percent": 100.0 * one.value / (one.value + other)}
+        for one, other in beside(inside, _samples(blue), min(blue.step, green.step))
+        if one.value + other > 0
     ]
+
+
+def _samples(curve: Curve) -> list[Sample]:
+    return [Sample(at, value) for at, value in curve.samples]
 
 
 def by_whom(seen: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:

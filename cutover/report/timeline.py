@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutover.core.back import UNDO
+from cutover.core.back import REOPENED, TURNS
 from cutover.core.journal import Entry
 
 ENDS = {
@@ -14,7 +14,7 @@ ENDS = {
     "failed": "failed",
     "noted": "failed, noted",
 }
-TURNS = ("policy", UNDO)  # why a run turns round by itself
+AT_REST = ("done", "until", "waiting")  # how a leg ends after which nobody has to be at work
 LONG = 1.0  # seconds without any process that are told
 
 
@@ -57,6 +57,7 @@ class LegSpan:
     """One walk over the plan or its inverse, by whom and why, and how it ended (`outcome` None: it has not)."""
 
     number: int
+    seq: int
     direction: str
     plan: str
     digest: str
@@ -115,11 +116,14 @@ class _Reader:
 
     def _before(self, leg: LegSpan, entry: Entry) -> None:
         """The leg before a new one: it ended, or turned round without a word of its own, or its process died."""
+        stayed = False  # the same process went on without a break, however long it had waited
         if leg.outcome is None:
-            leg.outcome = "turned back" if entry.data.get("cause") in TURNS else "cut off"
-            leg.ended = entry.at if leg.outcome == "turned back" else self._last
+            cause = entry.data.get("cause")
+            leg.outcome = "turned back" if cause in TURNS else "turned forward" if cause == REOPENED else "cut off"
+            stayed = leg.outcome != "cut off"
+            leg.ended = entry.at if stayed else self._last
             self._close(leg.outcome, leg.ended)
-        if entry.at - self._last > LONG:
+        if not stayed and leg.outcome not in AT_REST and entry.at - self._last > LONG:
             leg.waits.append(Wait("nobody", f"after {leg.outcome}", self._last, entry.at))
 
     def _resumed(self, leg: LegSpan, entry: Entry) -> None:
@@ -217,6 +221,7 @@ def _started(number: int, entry: Entry) -> LegSpan:
     data = entry.data
     return LegSpan(
         number=number,
+        seq=entry.seq,
         direction=str(data["direction"]),
         plan=str(data["plan"]),
         digest=str(data["digest"]),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cutover.core.back import UNDO
 from cutover.core.journal import Entry
 from cutover.core.plain import text
 from cutover.runbook.pages import filled
@@ -85,7 +86,7 @@ def start(path: Path, text: str, mode: int = 0o644) -> bool:
 def _turned(entries: Sequence[Entry]) -> int:
     """The entry with which the last way back began that was not the undoing of a window."""
     backs = [e for e in entries if e.kind == "leg-started" and e.data.get("direction") == "back"]
-    return next((e.seq for e in reversed(backs) if e.data.get("cause") != "undo"), 0)
+    return next((e.seq for e in reversed(backs) if e.data.get("cause") != UNDO), 0)
 
 
 def _pause(entries: Sequence[Entry]) -> str:

@@ -2,32 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
-from cutover.core.rows import Row
-
-GENESIS = "0" * 64
+from cutover.core.rows import Head, Row
 
 
 class JournalBroken(CutoverError):
     """The hash chain does not hold, what is there is not a journal, or it cannot be read or written."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """The number and hash of a chain's last entry."""
-
-    seq: int = 0
-    hash: str = GENESIS
-
-    @classmethod
-    def of(cls, entry: Entry) -> "Head":
-        """The head of a chain that ends with this entry."""
-        return cls(entry.seq, entry.hash)
 
 
 START = Head()
@@ -35,7 +19,15 @@ START = Head()
 
 def kept(seq: int, run: str, at: float, token: int, kind: str, data: str, prev: str, hash: str) -> Entry:
     """An entry as a table keeps it, with its data as text; raises ValueError when that is no JSON."""
-    return Entry(seq, run, at, token, kind, json.loads(data), prev, hash)
+    return Entry(seq, run, at, token, kind, parsed(data), prev, hash)
+
+
+def parsed(text: str | bytes) -> Any:
+    """JSON as it was kept; raises ValueError when it is none, or nested deeper than anything that we write."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error
 
 
 FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
@@ -45,7 +37,7 @@ def unproven(*columns: Any) -> Row:
     """The same for an audit: whatever stands in the columns."""
     said = dict(zip(FIELDS, columns, strict=True))
     try:
-        said["data"] = json.loads(said["data"])
+        said["data"] = parsed(said["data"])
     except (ValueError, TypeError) as error:
         return Row(str(said["seq"]), said, f"its data is no JSON: {error}")
     return Row(str(said["seq"]), said)
@@ -60,8 +52,7 @@ def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping
 
 def follows(entry: Entry, head: Head) -> bool:
     """Whether the entry is as it was sealed, and comes right after `head`."""
-    seal = Entry.seal(entry.seq, entry.run, entry.at, entry.token, entry.kind, entry.data, entry.prev)
-    return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, seal)
+    return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, entry.sealed_as(entry.seq))
 
 
 def going_on(found: Iterable[Entry], than: Entry | None, where: str) -> list[Entry]:

@@ -18,8 +18,8 @@ from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.core.rows import Rows
-from cutover.state.chain import GENESIS, Head, JournalBroken, chained, going_on, kept, sealed, unproven
+from cutover.core.rows import GENESIS, Head, Rows
+from cutover.state.chain import START, JournalBroken, chained, going_on, kept, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 PATIENCE = 20.0  # seconds for one statement, with every new connection
@@ -156,9 +156,27 @@ class PostgresState:
         return going_on(found[1:], than, self.where)
 
     def rows(self) -> Rows:
-        _, _, head = self._lease_row()
-        found = [unproven(*row) for row in self._look(ENTRIES, [self._environment])]
-        return Rows(self.where, tuple(found), (head.seq, head.hash))
+        before = self._anchor()
+        found = tuple(unproven(*row) for row in self._look(ENTRIES, [self._environment]))
+        # Whoever appends notes that in the same statement: what was read lies between the two looks.
+        after = self._anchor()
+        try:
+            self._lease_row()
+            trouble = ""
+        except JournalBroken as error:
+            trouble = error.message
+        if found and after is None:
+            return Rows(
+                self.where, found, trouble="the lease's row is missing, and with it what it notes as the last entry"
+            )
+        if after is not None and len(found) > after.seq:
+            trouble = f"the lease's row notes {after.seq} as the last entry, but there are {len(found)}"
+        return Rows(self.where, found, before or START, trouble)
+
+    def _anchor(self) -> Head | None:
+        """What is noted beside the lease as the last entry; None where the lease has no row."""
+        sql = "SELECT head_seq, head_hash FROM cutover_state.lease WHERE environment = %s"
+        return next((Head(*row) for row in self._look(sql, [self._environment])), None)
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         self._ready()
@@ -221,7 +239,10 @@ class PostgresState:
     def _lease_row(self) -> tuple[int, Lease | None, Head]:
         sql = "SELECT token, holder, head_seq, head_hash FROM cutover_state.lease WHERE environment = %s"
         for token, holder, seq, hash in self._look(sql, [self._environment]):
-            return token, Lease(**json.loads(holder)) if holder else None, Head(seq, hash)
+            try:
+                return token, Lease(**json.loads(holder)) if holder else None, Head(seq, hash)
+            except (ValueError, TypeError) as error:
+                raise JournalBroken(f"{self.where}: who has the lease cannot be read: {error}") from error
         return 0, None, Head()
 
     # --- statements ----------------------------------------------------------------------------------------------

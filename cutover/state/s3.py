@@ -26,8 +26,8 @@ from cutover.core.errors import CutoverError, LeaseLost
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.core.rows import Row, Rows
-from cutover.state.chain import START, Head, JournalBroken, chained, follows, going_on, sealed
+from cutover.core.rows import Head, Row, Rows
+from cutover.state.chain import START, JournalBroken, chained, follows, going_on, parsed, sealed
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 from cutover.state.objects import Objects
 
@@ -154,7 +154,7 @@ class S3State:
         anchor, trouble = None, ""
         try:
             held = self._kept()
-            anchor = (held[0].head.seq, held[0].head.hash) if held is not None else None
+            anchor = held[0].head if held is not None else None
             trouble = "" if held is not None else f"{LEASE} is missing"
         except JournalBroken as error:
             trouble = error.message
@@ -165,7 +165,7 @@ class S3State:
 
     def _unproven(self, key: str, tag: str) -> Row:
         try:
-            said = json.loads(self._body(key, tag))
+            said = parsed(self._body(key, tag))
         except (ValueError, JournalBroken) as error:
             return Row(key, {}, str(error))
         return Row(key, said) if isinstance(said, dict) else Row(key, {}, "no object of JSON")
@@ -282,7 +282,7 @@ class S3State:
 
     def _parsed(self, key: str, body: bytes) -> Entry:
         try:
-            return Entry(**json.loads(body))
+            return Entry(**parsed(body))
         except (ValueError, TypeError) as error:
             raise JournalBroken(f"{self.where}/{key}: {error}") from error
 

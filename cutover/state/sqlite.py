@@ -14,8 +14,8 @@ from cutover.core.clock import Clock, SystemClock
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
-from cutover.core.rows import Row, Rows
-from cutover.state.chain import START, Head, JournalBroken, going_on, kept, sealed, unproven
+from cutover.core.rows import Head, Row, Rows
+from cutover.state.chain import START, JournalBroken, going_on, kept, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 ENTRIES = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
@@ -35,6 +35,7 @@ CREATE TRIGGER IF NOT EXISTS entries_kept BEFORE DELETE ON entries BEGIN SELECT 
 CREATE TRIGGER IF NOT EXISTS entries_grow BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE seq >= NEW.seq)
     BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
+TRIGGERS = ("entries_stay", "entries_kept", "entries_grow")
 
 
 class SqliteState:
@@ -111,7 +112,10 @@ class SqliteState:
                 found += (unproven(*row) for row in self._db.execute(ENTRIES))
             except sqlite3.DatabaseError as error:  # a broken page: what comes before it was read
                 return Rows(str(self.path), tuple(found), trouble=str(error))
-        return Rows(str(self.path), tuple(found))
+            there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+        gone = ", ".join(name for name in TRIGGERS if name not in there)
+        note = f"what keeps entries from being changed by plain SQL is missing: the trigger {gone}" if gone else ""
+        return Rows(str(self.path), tuple(found), note=note)
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
         with self._transaction():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cutover.core.clock import Deadline
 from cutover.core.gate import Policy
 from cutover.core.journal import Entry
 from cutover.curves import Curve
-from cutover.customers import by_time, switches, write_pause_ms
+from cutover.customers import Pause, Switched, by_time, switches, write_pause
 from cutover.metrics.action import Action
 from cutover.metrics.parsing import parse
 from cutover.metrics.rule import Rule
@@ -109,6 +110,18 @@ def test_what_cannot_be_said_is_said_by_name() -> None:
     assert "has no single bound" in equal["clauses"][0]["missing"]
 
 
+def test_clauses_that_were_over_one_after_the_other_never_held_together() -> None:
+    early, late = [9.0] * 6 + [1.0] * 74, [1.0] * 6 + [9_000.0] * 74
+    found = judged("error_rate > 5% and p95 > 2s", *both(early, late))
+    assert found["verdict"] == "each was over, at different times" and found["of_bound"] < 1
+    together = judged("error_rate > 5% and p95 > 2s", *both([9.0] * 80, late))
+    assert together["verdict"] == "over its bound, not for long enough" and together["of_bound"] >= 1
+
+
+def both(errors: list[float], p95: list[float]) -> tuple[Curve, Curve]:
+    return curve("error_rate", "green", errors, began()), curve("p95", "green", p95, began())
+
+
 def test_shares_are_seen_by_witnesses_counts_and_figures() -> None:
     shares = [{"host": "shop", "witness": "tagged responses", "blue": 40, "green": 60}, {"blue": 0, "green": 0}]
     kept = [
@@ -116,12 +129,21 @@ def test_shares_are_seen_by_witnesses_counts_and_figures() -> None:
         Entry(2, "r", 6.0, 1, "passed", {"gate": "compared-50", "data": {"blue": [50, 0], "green": [150, 1]}}, "", ""),
     ]
     rates = [curve("requests", "blue", [30.0, 10.0, 0.0], 0.0), curve("requests", "green", [10.0, 30.0, 0.0], 0.0)]
-    found = {name: [one["percent"] for one in seen] for name, seen in by_whom(observed(kept, rates))}
+    found = {name: [one["percent"] for one in seen] for name, seen in by_whom(observed(kept, rates, 0.0, 10.0))}
     assert found == {
         "shop by tagged responses": [60.0],
         "counts of the comparison": [75.0],
         "figure requests": [25.0, 75.0],
     }
+
+
+def test_sides_that_are_read_at_other_moments_are_compared_with_the_nearest_of_the_other() -> None:
+    steady = [50.0] * 40
+    rates = [curve("requests", "blue", steady, 0.0, step=15.0), curve("requests", "green", steady, 7.3, step=15.0)]
+    rates[1] = replace(rates[1], samples=(*rates[1].samples, (900.0, 50.0)))  # of which blue has nothing near
+    found = observed([], rates, 100.0, 1000.0)
+    assert {one["percent"] for one in found} == {50.0} and len(found) == 33
+    assert min(one["at"] for one in found) >= 100.0 and max(one["at"] for one in found) < 610.0
 
 
 def test_figures_are_drawn_with_bands_bounds_and_both_sides() -> None:
@@ -172,11 +194,32 @@ def test_the_customers_pause_is_that_of_each_switch(tmp_path: Path) -> None:
     assert (second.began, second.database_ms, second.is_back) == (100.0, None, True)
     ends = [n / 10 for n in range(50, 115)] + [n / 10 for n in range(119, 200)] + [99.0, 99.5, 101.0]
     kept = ledger(tmp_path, ends, failed=2)
-    assert write_pause_ms(kept, first) == pytest.approx(500.0)
-    assert write_pause_ms(kept, second) == pytest.approx(1500.0)
+    assert write_pause(kept, first).ms == pytest.approx(500.0)
+    assert write_pause(kept, second).ms == pytest.approx(1500.0)
     pieces, missing = by_time(kept, 5.0, 25.0, 10, Deadline.after(10))
     assert missing == "" and sum(one.requests for one in pieces) == 146
     assert sum(one.failed for one in pieces) == 2 and pieces[0].p95_ms == pytest.approx(50.0)
+
+
+def test_customers_who_come_back_late_paused_for_all_of_that_time(tmp_path: Path) -> None:
+    switch = Switched("switchover", 100.0, 100.5, 300.0)
+    before, after = [n / 20 for n in range(1900, 2000)], [n / 20 for n in range(2121, 2200)]
+    assert write_pause(ledger(tmp_path, before + after), switch).ms == pytest.approx(6100.0)
+    assert write_pause(ledger(tmp_path, after), switch).ms == pytest.approx(6050.0)
+    assert write_pause(ledger(tmp_path, []), switch) == Pause()
+    quiet = [n / 20 for n in range(1600, 1700)]
+    steady = [n / 20 for n in range(1900, 2200)]
+    assert write_pause(ledger(tmp_path, quiet + steady), switch).ms == pytest.approx(
+        50.0
+    )  # 85 to 95 s has no part in it
+
+
+def test_customers_who_did_not_come_back_paused_for_no_known_time(tmp_path: Path) -> None:
+    never = write_pause(ledger(tmp_path, [99.0, 99.5]), Switched("switchover", 100.0, 100.5, 300.0))
+    assert never == Pause(missing="no write was acknowledged from 00:01:39.5 UTC to 00:02:40.5 UTC")
+    document = done().report(customer_pauses=[never])
+    assert [one["customers_ms"] for one in document["pauses"]] == [None]
+    assert "no write was acknowledged from 00:01:39.5 UTC" in markdown(document)
 
 
 def test_a_ledger_without_end_ends_the_reading(tmp_path: Path) -> None:

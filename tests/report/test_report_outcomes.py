@@ -1,13 +1,15 @@
 """What a report says of each way in which a run can come out, of runs that were really walked."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from report.walked import Policy, Walked, errors, ill, well
+from report.walked import Ask, Finding, Policy, Put, Walked, errors, ill, well
 
-from cutover.report.pages import rendered
+from cutover.report.document import Gathered
+from cutover.report.document import document as report_document
+from cutover.report.pages import html, markdown, rendered
 from cutover.report.sections import sections
 
 
@@ -104,9 +106,52 @@ def test_a_person_takes_it_back_later() -> None:
     run.go(lambda one: one.back(reason="checkout is slow"))
     document = whole(run.report())
     assert document["outcome"]["says"] == "Blue serves again; a person asked for it: checkout is slow."
-    (idle,) = [one for one in document["legs"][0]["waits"] if one["kind"] == "nobody"]
-    assert idle["ended"] - idle["began"] == pytest.approx(600, abs=1)
+    assert document["legs"][0]["waits"] == []  # nobody has to be at work while the way back is only kept warm
     assert [one["why"] for one in document["words"]] == ["", "checkout is slow"]
+
+
+def test_a_person_asks_the_walking_process_to_go_back() -> None:
+    run = Walked()
+    asks = Ask(lambda: run.says("rollback", who="bea", reason="checkout is slow") or Finding.passed("x"))  # type: ignore[func-returns-value]
+    run.checks = {"probe": asks}
+    run.go()
+    document = whole(run.report())
+    assert document["outcome"]["says"] == "Blue serves again; asked for by bea: checkout is slow."
+    assert document["outcome"]["who"] == ["tester", "bea"]
+    assert [leg["outcome"] for leg in document["legs"]] == ["turned back", "rolled-back"]
+
+
+def test_a_gate_that_waited_for_its_time_was_at_work() -> None:
+    run = Walked(asks=True)
+    run.go()
+    document = whole(run.report())
+    forward, back = document["legs"]
+    assert forward["outcome"] == "turned back" and back["began"] - forward["items"][-1]["began"] > 3500
+    assert forward["waits"] == []
+
+
+def test_a_way_back_in_two_legs_took_what_both_took() -> None:
+    run = Walked()
+    run.go()
+    run.world.command_seconds = 20.0
+    run.go(lambda one: one.back(reason="slow", to="shift-10"))
+    run.world.clock.sleep(600)
+    run.go(lambda one: one.back(reason="slow still"))
+    document = whole(run.report())
+    _, first, second = document["legs"]
+    both = first["ended"] - first["began"] + second["ended"] - second["began"]
+    assert document["cost"]["taken"] == pytest.approx(both, abs=0.01) and both > 80
+    assert {one["step"] for one in document["cost"]["steps"]} >= {"alarm-new-undo", "switchover-undo"}
+
+
+def test_a_way_back_that_was_finished_forward_again() -> None:
+    run = Walked()
+    run.go()
+    run.world.faults["maintenance=on"] = ["before"] * 1000
+    run.go(lambda one: one.back(reason="slow"))
+    document = whole(run.report())
+    assert [leg["outcome"] for leg in document["legs"]] == ["done", "turned forward", "reopened"]
+    assert document["outcome"]["title"] == "window reopened"
 
 
 def test_a_run_that_goes_on_still() -> None:
@@ -150,19 +195,100 @@ def test_a_run_that_waits_for_people() -> None:
     assert gate["state"] == "passed" and [one["recorded"] for one in gate["words"]] == [True, True]
 
 
+def test_a_gate_that_was_asked_twice_has_a_row_for_each() -> None:
+    run = Walked(asks=True)
+    run.go(detached=True)
+    run.says("reject", "decision", comment="errors rise")
+    run.world.clock.sleep(10)
+    run.go()  # which goes back
+    run.world.clock.sleep(10)
+    run.go(detached=True)
+    run.says("approve", "decision", comment="mended")
+    run.says("approve", "database", who="bob")
+    run.world.clock.sleep(1)
+    run.go()
+    first, second = whole(run.report())["approvals"]
+    assert [(one["said"], one["comment"]) for one in first["words"]] == [("no", "errors rise")]
+    assert [(one["said"], one["who"]) for one in second["words"]] == [("yes", "ann"), ("yes", "bob")]
+    assert (first["state"], second["state"]) == ("failed", "passed") and first["ended"] < second["asked"]
+    run.asks = False
+    (gone, _) = whole(run.report())["approvals"]
+    assert (gone["gate"], gone["roles"], gone["state"]) == ("go", [], "failed")
+
+
 def test_a_run_that_was_finished() -> None:
     run = Walked()
     run.go()
-    store = run.world.store
+    store, ended = run.world.store, run.view.ended
     last = store.kept[-1].seq
     leg = {"direction": "forward", "plan": "finish", "digest": "f", "who": "ann"}
     for kind, data in (("leg-started", leg), ("leg-ended", {"outcome": "done"})):
         last += 1
         store.kept.append(replace(store.kept[-1], seq=last, at=run.world.clock.now() + last, kind=kind, data=data))
+    run.world.clock.sleep(604_800)
     document = whole(run.report())
+    assert document["outcome"]["ended"] == ended and document["outcome"]["seconds"] < 60
     assert document["outcome"]["title"] == "finished" and document["outcome"]["zone"] == "finished"
     assert document["legs"][-1]["name"] == "2. finish"
     assert document["cost"]["missing"] == "the way back was removed by `finish`"
+
+
+def test_a_way_back_whose_checks_complained_is_no_good_end() -> None:
+    run = Walked(checks={"lag-undo": ill("rows are missing")})
+    run.go()
+    run.go(lambda one: one.back(reason="slow"))
+    document = whole(run.report())
+    assert document["outcome"]["title"] == "rolled back, checks failed"
+    assert "rows are missing" in document["outcome"]["says"]
+    assert '<p class="outcome bad">' in html(document)
+
+
+def test_what_is_written_after_the_end_is_none_of_its_time() -> None:
+    run = Walked()
+    run.go()
+    ended = run.view.ended
+    last = run.entries[-1]
+    run.world.store.kept.append(replace(last, seq=last.seq + 1, at=last.at + 86_400, kind="override", data={}))
+    outcome = whole(run.report())["outcome"]
+    assert (outcome["ended"], outcome["seconds"]) == (ended, round(ended - run.view.began, 3))
+
+
+def test_a_run_of_another_plan_is_told_by_its_entries_alone() -> None:
+    run = Walked(checks={"soak-50": ill("slow")}, asks=True)
+    run.go()
+    run.policies = {"soak_10": Policy.FREEZE}
+    document = whole(run.report())
+    outcome = document["outcome"]
+    assert (outcome["title"], outcome["zone"]) == ("stopped", None)
+    assert "another one by now" in outcome["says"] and "blue serves" not in outcome["says"]
+    assert document["differences"]["not_reached"] == [] and document["cost"]["missing"]
+    assert "The environment's plan is another one by now" in markdown(document)
+
+
+def test_a_plan_that_moves_no_writes_gives_green_a_part() -> None:
+    run = Walked()
+    run.go()
+    whole_plan = run.plan
+    phases = tuple(one for one in whole_plan.phases if one.name != "window")
+    traffic = replace(whole_plan, phases=tuple(replace(p, items=tuple(map(_traffic, p.items))) for p in phases))
+    document = report_document(run.view, traffic, Gathered(environment="toy"), run.world.clock.now())
+    assert [(one["step"], one["serves"], one["says"]) for one in document["commits"]] == [
+        ("share-10", None, "green gets a part")
+    ]
+
+
+def _traffic(item: Any) -> Any:
+    if getattr(item, "key", "") != "share":
+        return item
+    return TrafficPut(**{one.name: getattr(item, one.name) for one in fields(item) if one.init})
+
+
+class TrafficPut(Put):
+    """A move of the traffic, as a plan's carriers make it."""
+
+    @property
+    def lane(self) -> str:
+        return "traffic"
 
 
 def test_what_went_otherwise_is_told() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "core"))
 
 from toy_plan import plan, world
-from toy_world import Ask, Started, World, ill, killed_at, well
+from toy_world import Ask, Put, Started, World, ill, killed_at, well
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Finding, Gate, Guard, Policy
@@ -22,7 +22,7 @@ from cutover.plans.approval import Approved
 from cutover.report.document import Gathered, document
 from cutover.run_views import RunView, runs_of
 
-__all__ = ["Ask", "Finding", "Guard", "Policy", "Walked", "ill", "killed_at", "well"]
+__all__ = ["Ask", "Finding", "Guard", "Policy", "Put", "Walked", "ill", "killed_at", "well"]
 
 ROLES = (("decision", "head of operations"), ("database", "database on-call"))
 

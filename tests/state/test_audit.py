@@ -14,6 +14,7 @@ from test_sqlite_journal import UNGUARDED
 from cutover.core.audit import Audit, audit
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
+from cutover.state.chain import JournalBroken
 from cutover.state.sqlite import SqliteState
 
 COUNT = 40
@@ -198,6 +199,7 @@ def test_what_is_whole_by_itself_is_found_by_the_hash_that_somebody_noted(
     [
         ("UPDATE entries SET data = 'no json' WHERE seq = 7", 7, "its data is no JSON"),
         ("UPDATE entries SET data = '[]' WHERE seq = 7", 7, "it is no entry"),
+        (f"UPDATE entries SET data = '{'[' * 100_000}' WHERE seq = 7", 7, "nested too deeply"),
         ("UPDATE entries SET at = 'yesterday' WHERE seq = 7", 7, "it is no entry"),
         ("UPDATE entries SET run = x'00ff' WHERE seq = 7", 7, "it is no entry"),
         ("UPDATE entries SET kind = CAST(x'ff' AS TEXT) WHERE seq = 7", 7, "decode"),
@@ -216,3 +218,35 @@ def test_what_is_no_entry_any_more_has_its_place(tmp_path: Path, sql: str, place
     assert found is not None and (found.kind, found.number) == ("unreadable", place)
     assert said in found.seen
     json.dumps(found.seen)
+
+
+@pytest.mark.parametrize(
+    "data", ['{"seen": "\\ud800"}', '{"seen": ' + "[" * 900 + "]" * 900 + "}"], ids=["half", "deep"]
+)
+def test_what_was_never_sealed_like_that_is_edited(tmp_path: Path, data: str) -> None:
+    state = SqliteState(tmp_path / "journal.sqlite")
+    lease = state.acquire(who="ann", operation="test")
+    for number in range(4):
+        state.append("r1", "note", {"n": number}, lease)
+    db = sqlite3.connect(tmp_path / "journal.sqlite")
+    db.executescript(UNGUARDED)
+    with db:
+        db.execute("UPDATE entries SET data = ? WHERE seq = 3", (data,))
+    db.close()
+    found = audit(state.rows()).broken
+    with pytest.raises(JournalBroken, match="entry 3 was changed"):
+        state.entries()
+    state.close()
+    assert found is not None and (found.kind, found.number) == ("edited", 3)
+
+
+def test_a_protection_that_somebody_took_away_is_missed(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "journal.sqlite")
+    state.append("r1", "note", {}, state.acquire(who="ann", operation="test"))
+    assert audit(state.rows()).note == ""
+    db = sqlite3.connect(tmp_path / "journal.sqlite")
+    db.executescript("DROP TRIGGER entries_kept")
+    db.close()
+    found = audit(state.rows())
+    state.close()
+    assert found.broken is None and "entries_kept" in found.note

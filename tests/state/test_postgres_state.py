@@ -10,6 +10,7 @@ import pytest
 import store_contract
 from places import Kept
 
+from cutover.core.audit import audit
 from cutover.core.errors import CutoverError, LeaseLost, Unreachable
 from cutover.postgres.session import Database, Session
 from cutover.state.postgres import PostgresState
@@ -135,6 +136,26 @@ def test_entries_cannot_be_changed_by_plain_sql(postgres: Kept, sql: str) -> Non
     state = postgres.state()
     assert len(state.entries()) == 4
     state.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("DELETE FROM cutover_state.lease", "the lease's row is missing"),
+        ("UPDATE cutover_state.lease SET head_seq = 0", "notes 0 as the last entry, but there are 4"),
+        ("UPDATE cutover_state.lease SET holder = 'no json'", "who has the lease cannot be read"),
+        ("UPDATE cutover_state.lease SET holder = '{}'", "who has the lease cannot be read"),
+    ],
+)
+def test_an_audit_misses_what_was_noted_beside_the_lease(postgres: Kept, sql: str, said: str) -> None:
+    store_contract.filled(postgres, 4)
+    with psycopg.connect(postgres.address, autocommit=True) as session:
+        session.execute(sql.encode())
+    state = postgres.state()
+    found = audit(state.rows())
+    state.close()
+    assert found.broken is not None and (found.broken.kind, said in found.broken.seen) == ("unreadable", True), found
+    assert len(found.entries) == 4 and found.anchored is ("missing" not in said)
 
 
 def test_a_connection_that_was_ended_is_made_again(postgres: Kept) -> None:

@@ -19,6 +19,7 @@ KEYS = [
     "plan_digest",
     "phases",
     "write_pause_ms",
+    "write_pause_missing",
     "database_pause_ms",
     "requests",
     "failed_reads",
