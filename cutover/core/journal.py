@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Protocol
 
 from cutover.core import killpoint
@@ -149,9 +150,7 @@ class Journal:
     """One run's view of the store: appends under the lease, and reads the position."""
 
     def __init__(self, store: Store, lease: Lease, run: str) -> None:
-        self._store = store
-        self.lease = lease
-        self.run = run
+        self._store, self.lease, self.run = store, lease, run
         self._entries: list[Entry] = list(store.entries(run))
         self._position = position_of(run, self._entries)
 
@@ -187,10 +186,7 @@ class Journal:
 
 def position_of(run: str, entries: Iterable[Entry], before: Position | None = None) -> Position:
     """The position after these entries of one run: all of them, or those that come after `before`."""
-    position = before or Position(run)
-    for entry in entries:
-        position = _after(position, entry)
-    return position
+    return reduce(_after, entries, before or Position(run))
 
 
 def _after(p: Position, entry: Entry) -> Position:
@@ -288,6 +284,7 @@ def _without(names: Iterable[str], gone: Iterable[str]) -> tuple[str, ...]:
 
 def _leg(entry: Entry) -> Leg:
     data = entry.data
+    said = {name: data.get(name, "") for name in ("reason", "who", "cause")}
     return Leg(
         seq=entry.seq,
         direction=data["direction"],
@@ -295,11 +292,9 @@ def _leg(entry: Entry) -> Leg:
         digest=data["digest"],
         to=data.get("to"),
         until=data.get("until"),
-        reason=data.get("reason", ""),
-        who=data.get("who", ""),
         everything=bool(data.get("everything")),
         taken=tuple(data.get("taken", ())),
         at=entry.at,
-        cause=data.get("cause", ""),
         half_done=tuple(data.get("half_done", ())),
+        **said,
     )

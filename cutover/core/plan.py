@@ -85,14 +85,10 @@ class Plan:
 
     def present(self, position: Position) -> Phase | None:
         """The phase that a run has entered last on its way forward, or else in which it did something; None before the first."""
-        entered = (
-            list(position.phase_entered) if position.leg is not None and position.leg.direction == "forward" else []
-        )
-        taken = set(position.taken)
-        return next(
-            (one for one in reversed(self.phases) if one.name in entered[-1:]),
-            next((one for one in reversed(self.phases) if taken & {item.name for item in one.items}), None),
-        )
+        forward = position.leg is not None and position.leg.direction == "forward"
+        last, taken = list(position.phase_entered)[-1:] if forward else [], set(position.taken)
+        done = [one for one in self.phases if taken & {item.name for item in one.items}]
+        return next((one for one in self.phases if one.name in last), done[-1] if done else None)
 
     def back_from(self, name: str) -> Phase | None:
         """The phase to whose end a run goes back that leaves that one; raises PlanError.

@@ -16,13 +16,16 @@ function tone(name) {
 
 // Both sides on one axis of time; where one has no sample at a moment, its line goes on to the next.
 export function columns(curves) {
-  const times = [...new Set(curves.flatMap((curve) => curve.samples.map(([at]) => at)))].sort((a, b) => a - b);
-  const place = new Map(times.map((at, number) => [at, number]));
-  return [times, ...SIDES.map((side) => {
-    const values = new Array(times.length).fill(undefined);
-    for (const [at, value] of curves.find((curve) => curve.side === side)?.samples ?? []) values[place.get(at)] = value;
-    return values;
-  })];
+  const [one, other] = SIDES.map((side) => curves.find((curve) => curve.side === side)?.samples ?? []);
+  const found = [[], [], []];
+  // Each side's samples are in the order of time.
+  for (let i = 0, j = 0; i < one.length || j < other.length; ) {
+    const at = Math.min(one[i]?.[0] ?? Infinity, other[j]?.[0] ?? Infinity);
+    found[0].push(at);
+    found[1].push(one[i]?.[0] === at ? one[i++][1] : undefined);
+    found[2].push(other[j]?.[0] === at ? other[j++][1] : undefined);
+  }
+  return found;
 }
 
 function options(figure, width) {
