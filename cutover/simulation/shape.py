@@ -16,7 +16,7 @@ KEYS = ("ttl", "left", "right", "subscription", "maintenance", "workers", "share
 PLACES = (
     *("after intent", "before converged", "after failed", "after leg-started:back", "before leg-ended"),
     *("after command switchover", "after command kit:0", "after command a-", "after guard-failed", "after overrun"),
-    *("switch: locked", "switch: caught up", "switch: fenced", "switch: follows", "switch: opened"),
+    *("switch: locked", "switch: caught up", "switch: way back set", "switch: fenced", "switch: opened"),
 )
 LONGEST = 260  # moments of a run in which nothing goes wrong, about
 

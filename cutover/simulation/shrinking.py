@@ -8,7 +8,7 @@ from cutover.simulation.simulator import Engine, Result, simulate
 
 def shrunk(failing: Result, engine: Engine | None = None) -> Result:
     """The result of the shortest schedule that violates something, by leaving out parts of `failing`'s."""
-    again: Callable[[frozenset[str]], Result] = lambda without: simulate(  # noqa: E731
+    again: Callable[[frozenset[str]], Result] = lambda without: simulate(
         failing.schedule.seed, without=without, engine=engine
     )
     smaller = True

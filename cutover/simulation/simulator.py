@@ -71,6 +71,8 @@ class Simulator:
     world: World = field(init=False)
     run: str = "r1"
     last: Ended = ""
+    _known: tuple[str, int] = ("", 0)
+    _at: Position = field(default_factory=lambda: Position(""))
 
     def __post_init__(self) -> None:
         self.world = World(self.schedule, self.engine.store, self._second)
@@ -145,7 +147,10 @@ class Simulator:
             self.world.validated = False
 
     def _position(self) -> Position:
-        return position_of(self.run, self.world.store.entries(self.run))
+        known = (self.run, len(self.world.store.kept))
+        if self._known != known:
+            self._known, self._at = known, position_of(self.run, self.world.store.entries(self.run))
+        return self._at
 
     def _typed(self, run: Run, verb: str) -> str:
         position = run.journal.position()

@@ -9,7 +9,7 @@ from cutover.core.clock import Deadline
 from cutover.core.step import Command, Step
 from cutover.simulation.sides import FENCED, OPEN, Side
 
-POINTS = ("switch: locked", "switch: caught up", "switch: fenced", "switch: follows", "switch: opened")
+POINTS = ("switch: locked", "switch: caught up", "switch: way back set", "switch: fenced", "switch: opened")
 POLL = 0.05
 
 
@@ -33,9 +33,8 @@ class MoveWrites(Command):
             if closing.state != FENCED:
                 self.close(closing, opening, deadline)
             killpoint.reached("switch: fenced")
-            self.follow_back(closing, opening)
-            killpoint.reached("switch: follows")
             opening.admit(self.desk.token)
+            opening.follows = None
             sides.open(opening, self.desk.world.acknowledged)
         killpoint.reached("switch: opened")
         self.desk.answers("switch")
@@ -47,6 +46,8 @@ class MoveWrites(Command):
             killpoint.reached("switch: locked")
             self.caught_up(opening, len(closing.log), deadline)
             killpoint.reached("switch: caught up")
+            self.set_way_back(closing, opening, mine)
+            killpoint.reached("switch: way back set")
             self.fence(closing, mine)
         except Exception:
             if closing.lock is mine:
@@ -65,15 +66,20 @@ class MoveWrites(Command):
                 raise TimeoutError(f"{opening.name} has {opening.follows} of {marker}")
             self.desk.world.clock.sleep(min(POLL, deadline.remaining()))
 
+    def set_way_back(self, closing: Side, opening: Side, mine: object) -> None:
+        """From before the first write of the side that is opened on."""
+        self.goes_on(closing, mine)
+        closing.follows = len(opening.log)
+
     def fence(self, closing: Side, mine: object) -> None:
-        if closing.lock is not mine:
-            raise ConnectionError("the transaction was ended by the server")
+        self.goes_on(closing, mine)
         closing.admit(self.desk.token)
         closing.state, closing.lock = FENCED, None
 
-    def follow_back(self, closing: Side, opening: Side) -> None:
-        """What is written from now on follows the other way, from before the first write on."""
-        opening.follows, closing.follows = None, len(opening.log)
+    def goes_on(self, closing: Side, mine: object) -> None:
+        """Raises where the transaction is not open any more."""
+        if closing.lock is not mine:
+            raise ConnectionError("the transaction was ended by the server")
 
     def shell(self) -> str:
         return f"switch to {' '.join(self.target)}"
