@@ -162,7 +162,7 @@ class _Parts:
             moved = () if self.shape.immediate else self.shares(before, percent)
             asked = self.approved() if percent == 100 else ()
             soak = self.gate(f"soak-{percent}", hold=self.shape.hold, on_fail=self.shape.soak)
-            items = (*asked, *moved, soak)
+            items: tuple[Item, ...] = (*asked, *moved, soak)
             phases.append(
                 Phase(name=f"shift-{percent}", owner="traffic", items=items, on_failure=self.shape.on_failure)
             )

