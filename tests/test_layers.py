@@ -28,7 +28,8 @@ FLOORS = {
     "console": 4,
     "cli": 5,
 }
-ANNEXES = {"world", "routing", "bench"}  # beside the house: the local world, and the library that applications import
+# Beside the house: the local world, the library that applications import, figures, and the model that the engine is tried in.
+ANNEXES = {"world", "routing", "bench", "simulation"}
 WIRING = 3  # a module that lies in cutover/ itself, as app.py does
 ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
 # Who may import what else of the same floor, and why: a plan is built from a checked environment; text gets into Markdown, and
@@ -170,6 +171,11 @@ def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_
 
 def test_figures_are_measured_from_the_command_line_only() -> None:
     none([found for found in INSIDE if room(found.module) == "bench" and own(found) not in {"bench", "cli"}])
+
+
+def test_the_model_knows_the_engine_and_nothing_else() -> None:
+    none([found for found in INSIDE if own(found) == "simulation" and room(found.module) not in {"simulation", "core"}])
+    none([found for found in INSIDE if room(found.module) == "simulation" and own(found) not in {"simulation", "cli"}])
 
 
 def test_the_routing_library_stands_alone() -> None:

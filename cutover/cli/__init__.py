@@ -73,6 +73,7 @@ def namespace() -> Collection:
         setting_up.lint,
         setting_up.faults,
         benches.bench,
+        simulating.simulate,
         simulating.simulate_verdicts,
     )
     tasks.add_collection(Collection("notify", notifying.notify_announce, notifying.notify_test, notifying.send))

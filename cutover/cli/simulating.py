@@ -1,13 +1,48 @@
-"""The command that simulates verdicts: simulate-verdicts."""
+"""The commands that simulate: simulate (the engine), simulate-verdicts (what it is told of traffic)."""
 
 from pathlib import Path
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from cutover.cli.ends import ended, say
+from cutover.cli.ends import ended, put, say
 
 PLOT = "verdicts.svg"
+
+
+@task(
+    help={
+        "seeds": "schedules to simulate (2000)",
+        "from": "the first seed (0)",
+        "seed": "only this one, with all that happened",
+        "without": "parts of that schedule to leave out, separated by commas",
+    }
+)
+@ended
+def simulate(c: Context, seeds: int = 2000, from_: int = 0, seed: int = -1, without: str = "") -> None:
+    """Cutovers of generated plans with faults from a seed, against a model. Example: invoke simulate --seeds 100000"""
+    from cutover.core.errors import ConfigurationRefused
+    from cutover.simulation.counting import counted, told
+    from cutover.simulation.shape import schedule_of
+    from cutover.simulation.simulator import simulate as simulated
+
+    if seed < 0 and (seeds < 1 or from_ < 0 or without):
+        raise ConfigurationRefused(["--seeds is at least 1, --from at least 0, and --without goes with --seed"])
+    if seed < 0:
+        count = counted(range(from_, from_ + seeds), say)
+        put("\n".join(count.lines()))
+        if count.failing:
+            raise Exit(code=1)
+        return
+    left_out = frozenset(part for part in without.split(",") if part)
+    unknown = left_out - set(schedule_of(seed).parts())
+    if unknown:
+        raise ConfigurationRefused([f"--without {', '.join(sorted(unknown))}: a schedule has no such part"])
+    result = simulated(seed, without=left_out)
+    put("\n".join((*told(result), *result.story)))
+    if result.violation:
+        raise Exit(code=1)
 
 
 @task(

@@ -15,42 +15,17 @@ from cutover.core.plan import Plan
 from cutover.core.run import Run
 from cutover.core.step import Command, Step
 from cutover.core.walk import Event
+from cutover.simulation.clock import FakeClock
+from cutover.simulation.steps import Both, Killed, Put, SetValue
+
+__all__ = ["Both", "FakeClock", "Killed", "Put", "SetValue"]  # of the model: the tests take them from here
 
 OPEN, FENCED = "open", "fenced"
 LEASE = Lease(id="toy", token=1, who="tester", host="here", pid=1, started=1, since=0.0, operation="test")
 
 
-class Killed(BaseException):
-    """The process died here."""
-
-
 class TwoWritableSides(BaseException):
     """What must never be; not an Exception, because the engine takes those for failed commands."""
-
-
-class FakeClock:
-    """Time moves only when somebody sleeps; `at` holds what happens when a moment of monotonic time has come."""
-
-    def __init__(self) -> None:
-        self.wall, self.mono = 1_000_000.0, 100.0
-        self.at: list[tuple[float, Callable[[], None]]] = []
-
-    def now(self) -> float:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        seconds = max(seconds, 0.0005)
-        self.wall, self.mono = self.wall + seconds, self.mono + seconds
-        for due in [entry for entry in self.at if entry[0] <= self.mono]:
-            self.at.remove(due)
-            due[1]()
-
-    def later(self, seconds: float, do: Callable[[], None]) -> None:
-        self.at.append((self.mono + seconds, do))
 
 
 class MemoryStore:
@@ -145,59 +120,6 @@ class Started:
     @property
     def done(self) -> tuple[str, ...]:
         return self.run.journal.position().done
-
-
-@dataclass(frozen=True)
-class SetValue(Command):
-    """Sets one value."""
-
-    world: World = field(repr=False, compare=False)
-    key: str
-    value: Any
-
-    def run(self, deadline: Deadline) -> None:
-        self.world.put(self.key, self.value)
-
-    def shell(self) -> str:
-        return f"put {self.key} {self.value}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Put(Step[Any]):
-    """Moves one value, because a value is the simplest resource."""
-
-    world: World = field(repr=False, compare=False)
-    key: str
-
-    @property
-    def resource(self) -> str:
-        return self.key
-
-    def observe(self) -> Any:
-        return self.world.see(self.key)
-
-    def commands(self, target: Any) -> Sequence[Command]:
-        return (SetValue(self.world, self.key, target),)
-
-    def check_shell(self) -> str:
-        return f"see {self.key}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Both(Step[tuple[Any, Any]]):
-    """Moves two values with two commands, so that half-done work can be seen."""
-
-    world: World = field(repr=False, compare=False)
-    keys: tuple[str, str]
-
-    def observe(self) -> tuple[Any, Any]:
-        return self.world.see(self.keys[0]), self.world.see(self.keys[1])
-
-    def commands(self, target: tuple[Any, Any]) -> Sequence[Command]:
-        return tuple(SetValue(self.world, key, value) for key, value in zip(self.keys, target, strict=True))
-
-    def check_shell(self) -> str:
-        return f"see {' '.join(self.keys)}"
 
 
 @dataclass(frozen=True)

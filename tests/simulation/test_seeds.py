@@ -1,0 +1,35 @@
+"""Seeds: nothing is violated, the same seed is the same run, and what fails becomes short."""
+
+import pytest
+from test_mutants import MUTANTS
+
+from cutover.simulation.counting import counted, told
+from cutover.simulation.shrinking import command, shrunk
+from cutover.simulation.simulator import simulate
+
+SEEDS = 500  # a seed takes about 18 ms of one core: 2,000 take longer than the suite may
+KNOWN = [
+    279,
+    484,
+]  # open: after the remaining commands were typed, the way back is not gone on with (test_instructions.py)
+
+
+@pytest.mark.slow  # `invoke simulate --seeds 100000` for the rest
+def test_every_seed_holds_but_for_the_known_ones() -> None:
+    count = counted(range(SEEDS), print)
+    assert [result.schedule.seed for result in count.failing] == KNOWN, "\n".join(count.lines())
+    assert count.seeds == SEEDS and len(count.outcomes) > 12
+
+
+def test_a_seed_is_the_same_run_every_time() -> None:
+    first, second = [[simulate(seed) for seed in range(30)] for _ in range(2)]
+    assert first == second and len({result.digest for result in first}) == 30
+
+
+def test_what_fails_is_made_short_and_repeated_by_its_command() -> None:
+    engine = MUTANTS["captures the position before the fence"]
+    failing = next(result for result in (simulate(seed, engine=engine) for seed in range(1000)) if result.violation)
+    short = shrunk(failing, engine)
+    again = simulate(short.schedule.seed, without=short.schedule.without, engine=engine)
+    assert again == short and again.violation
+    assert len(short.schedule.faults) <= 1 and command(short) in told(short)[0]
