@@ -82,7 +82,8 @@ def test_two_words_in_one_process_go_back_two_phases() -> None:
 
 
 def test_who_asks_for_less_does_not_take_back_what_was_asked_for() -> None:
-    back, hold, phase, on = (("rollback", {"who": "bob"}), ("hold", {}), ("previous-phase", {}), ("resume", {}))
+    kinds = ("rollback", "hold", "previous-phase", "resume")
+    back, hold, phase, on = ((kind, {"who": "bob"}) for kind in kinds)
     assert last_asked([back, hold, phase]) == back
     assert last_asked([hold, phase])[0] == "previous-phase" and last_asked([phase, hold])[0] == "hold"
     assert last_asked([back, hold, on])[0] == "resume" and last_asked([back, on, hold])[0] == "hold"
