@@ -24,6 +24,8 @@ DESKTOP, PHONE = (1440, 900), (390, 844)  # CSS pixels
 SCHEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")  # of axe's four impacts
 PLACE = Path(__file__).parents[1] / ".cutover" / "browser"
+REFUSED: dict[str, str] = {}
+"""By package why it could not be fetched: without a network each further test says so at once."""
 WITHOUT_EXTRAS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -71,8 +73,10 @@ def chromium() -> "Iterator[Browser]":
     """A Chromium without a window, ended after the file's last test."""
     from playwright.sync_api import sync_playwright
 
+    program = shutil.which("chromium")
+    assert program is not None, "no chromium is installed, which tests of pages need: apt-get install chromium"
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(WITHOUT_EXTRAS))
+        browser = driver.chromium.launch(executable_path=program, args=list(WITHOUT_EXTRAS))
         try:
             yield browser
         finally:
@@ -186,15 +190,23 @@ def _script(wanted: Script) -> str:
     with (PLACE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes must not fetch it at once
         if not wanted.path.exists():
-            _fetch(wanted)
+            assert wanted.package not in REFUSED, REFUSED[wanted.package]
+            try:
+                _fetch(wanted)
+            except Exception as error:
+                REFUSED[wanted.package] = f"{wanted.package} could not be fetched: {error}"
+                raise
     return wanted.path.read_text(encoding="utf-8")
 
 
 def _fetch(wanted: Script) -> None:
     with tempfile.TemporaryDirectory(dir=PLACE) as folder:
         name = f"{wanted.package}@{wanted.version}"
-        command = ["npm", "pack", "--silent", "--ignore-scripts", name, "--pack-destination", folder]
-        subprocess.run(command, check=True, timeout=240, stdin=subprocess.DEVNULL, capture_output=True)
+        command = ["npm", "pack", "--loglevel=error", "--ignore-scripts", name, "--pack-destination", folder]
+        done = subprocess.run(
+            command, check=False, timeout=240, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-800:]}"
         [packed] = Path(folder).iterdir()
         found = "sha512-" + base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
         assert found == wanted.digest, f"{name} is {found}, and {wanted.digest} is wanted"

@@ -32,9 +32,11 @@ DEBIAN = {
     "sqlite3": "sqlite3",
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
+}  # real components that have no wheel
+FOR_PAGES = {
     "chromium": "chromium",
     "npm": "npm",  # fetches the two scripts that tests of pages hold them against
-}  # real components that have no wheel
+}  # which only the whole of the tests asks for: a part of them may have none of pages
 # An older PostgreSQL, with ICU and extensions, which the wheel's builds lack; without it tests say that they skip.
 DEBIAN_12 = {"/usr/lib/postgresql/15/bin/postgres": "postgresql-15"}
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/zz-cutover-tests.conf")
@@ -139,7 +141,7 @@ def _write_html(book: Any, folder: Path, *, dry_run: bool) -> None:
 @ended
 def test(c: Context, quick: bool = False, keyword: str = "", install: bool = True) -> None:
     """Run the tests. Example: invoke test --quick"""
-    _provide_tools(install=install)
+    _provide_tools(install=install, pages=not (quick or keyword))
     command = [sys.executable, "-m", "pytest", "-q", *(["-k", keyword] if keyword else [])]
     if quick or keyword:
         _run([*command, *(["-m", "not slow"] if quick else [])])
@@ -181,7 +183,7 @@ def lint(c: Context) -> None:
 @ended
 def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> None:
     """Run the fault tests on the local world with customers. Example: invoke faults --kills"""
-    _provide_tools(install=True)
+    _provide_tools(install=True, pages=False)
     environ = {
         **os.environ,
         "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all",
@@ -194,10 +196,10 @@ def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> N
     _run([sys.executable, "-m", "pytest", "-q", "-s", "-n", "0", "tests/faults", "-o", "timeout=0"], environ)
 
 
-def _provide_tools(*, install: bool) -> None:
+def _provide_tools(*, install: bool, pages: bool) -> None:
     from cutover.core.errors import Refused
 
-    missing = {tool: package for tool, package in _wanted().items() if shutil.which(tool) is None}
+    missing = {tool: package for tool, package in _wanted(pages=pages).items() if shutil.which(tool) is None}
     if not missing:
         return
     packages = sorted(set(missing.values()))
@@ -238,12 +240,12 @@ def _programs_only() -> Iterator[None]:
                 folder.rmdir()
 
 
-def _wanted() -> dict[str, str]:
+def _wanted(*, pages: bool) -> dict[str, str]:
     release = Path("/etc/os-release")
     is_12 = release.exists() and {"ID=debian", 'VERSION_ID="12"'} <= set(
         release.read_text(encoding="utf-8").splitlines()
     )
-    return {**DEBIAN, **(DEBIAN_12 if is_12 else {})}
+    return {**DEBIAN, **(FOR_PAGES if pages else {}), **(DEBIAN_12 if is_12 else {})}
 
 
 def _run(command: list[str], environ: dict[str, str] | None = None) -> None:

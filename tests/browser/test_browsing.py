@@ -78,3 +78,17 @@ def test_mermaid_tells_a_good_diagram_from_a_broken_one(page: Page) -> None:
 
 def test_pages_share_no_cookies(new_page: Callable[[], Page]) -> None:
     assert new_page().context is not new_page().context
+
+
+def test_a_script_that_cannot_be_fetched_is_asked_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\necho x >> {asked}\necho no network >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(browsing, "PLACE", tmp_path)
+    monkeypatch.setattr(browsing, "REFUSED", {})
+    for _ in range(3):
+        with pytest.raises(AssertionError, match="no network"):
+            browsing._script(browsing.AXE)
+    assert asked.read_text() == "x\n"

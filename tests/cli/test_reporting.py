@@ -51,7 +51,7 @@ def measured(folder: Path) -> str:
 
 def test_a_report_is_written_and_shown_and_says_what_is_missing(waiting: WaitingRun) -> None:
     shell = waiting.shell
-    waiting.begin(measured(shell.folder))
+    waiting.begin(measured(shell.folder), guarded=True)
     said = shell.invoke("report", "--env", NAME).ended(0)
     paths = [shell.folder / line for line in said.out.splitlines()]
     assert [path.name for path in paths] == ["report.html", "report.md", "report.json"]

@@ -65,8 +65,11 @@ class WaitingRun:
         """The share that visitors get."""
         return self.shell.folder / "flag"
 
-    def begin(self, more: str = "") -> None:
-        """Writes the environment, with `more` words, and the run's journal up to the question."""
+    def begin(self, more: str = "", *, guarded: bool = False) -> None:
+        """Writes the environment, with `more` words, and the run's journal up to the question.
+
+        A `guarded` run is of the environment's whole plan: then it is looked at, and not gone on with.
+        """
         self.flag.write_text("10\n")
         text = WORDS.format(flag=self.flag, more=more)
         (self.shell.folder / "environments" / f"{NAME}.yaml").write_text(text, encoding="utf-8")
@@ -81,7 +84,7 @@ class WaitingRun:
                 "leg-started",
                 direction="forward",
                 plan="cutover",
-                digest=replace(app.plan, guards=()).digest(),
+                digest=(app.plan if guarded else replace(app.plan, guards=())).digest(),
                 who="ann",
             )
             for _, item in app.plan.walk():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from browsing import DESKTOP, PHONE, SCHEMES, axe, shown, sideways
+from browsing import DESKTOP, PHONE, axe, shown, sideways
 from hostile import NASTY, configured
 from playwright.sync_api import Page
 from runbook_toy import book
@@ -20,7 +20,7 @@ from cutover.runbook.markdown import visible
 from cutover.runbook.review import review
 
 NOON = 1_763_985_600.0  # 2025-11-24 12:00 UTC
-SCREENS = [(size, scheme) for size in (DESKTOP, PHONE) for scheme in SCHEMES]
+SCREENS = [(DESKTOP, "light"), (PHONE, "dark")]  # each size and each scheme once
 SHAPE = """() => [...document.querySelectorAll("*")].map(one => [one.tagName, one.className, one.getAttributeNames().join()].join(" "))"""
 Shows = Callable[..., Page]
 
@@ -138,7 +138,7 @@ def test_no_value_makes_an_element_of_its_own(shows: Shows) -> None:
         page = shows(page_of(one))
         assert page.evaluate(SHAPE) == plain, value
         assert words(page, "h1") == f"Cutover of {visible(f'e{value}')}".strip(), value
-        assert axe(page) == [], value
+    assert axe(page) == []  # which looks at elements, and each value makes the same ones
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
