@@ -19,8 +19,9 @@ from cutover.core.errors import (
 )
 from cutover.core.gate import Policy
 from cutover.core.leg import BACK, Legs
+from cutover.core.plain import plain
 from cutover.core.plan import Phase, Plan
-from cutover.core.walk import InterruptRequested
+from cutover.core.walk import InterruptRequested, observed
 
 RETRYABLE = (StepFailed, NotConverged, Unreachable)
 UNDO, REOPENED = "undo", "way back failed"
@@ -71,6 +72,8 @@ class Back(Legs, ABC):
             inverse = self.plan.inverse(taken, to=to, everything=everything, half_done=half)
             about: dict[str, Any] = {"to": to, "reason": reason, "everything": everything, "cause": cause}
             self.begin(BACK, resumed=False, plan_changed=plan_changed, **about, taken=taken, half_done=half)
+            if leg is not None and leg.direction == BACK and leg.outcome == "incomplete":
+                self._take_what_was_typed(inverse)
         # Guards watch the way forward: one that still fails must not stop the way back that it started.
         self.walker.guards = ()
         patience = Deadline.after(self.patience, self.clock)
@@ -89,6 +92,20 @@ class Back(Legs, ABC):
         if resumed and self._is_further(asked, (to, everything)):
             return self.back(reason=reason, to=asked[0], everything=asked[1])
         return "undone" if to else "rolled-back"
+
+    def _take_what_was_typed(self, inverse: Plan) -> None:
+        """After a way back that left its commands to a person: where all resources stand at their ends, they were typed.
+
+        A resource that moves twice on the way would otherwise be found where no single step of it begins.
+        """
+        last = {step.resource: step for _, step in inverse.steps()}
+        try:
+            seen = {resource: observed(step) for resource, step in last.items()}
+        except CutoverError:
+            return
+        if all(seen[resource] == step.after for resource, step in last.items()):
+            for _, step in inverse.steps():
+                self.walker.record("skipped", step=step.name, seen=plain(seen[step.resource]), undoes=list(step.undoes))
 
     def _is_further(self, asked: tuple[str | None, bool], done: tuple[str | None, bool]) -> bool:
         def kept(to: str | None) -> int:

@@ -8,10 +8,9 @@ from cutover.simulation.shrinking import command, shrunk
 from cutover.simulation.simulator import simulate
 
 SEEDS = 500  # a seed takes about 18 ms of one core: 2,000 take longer than the suite may
-KNOWN = [
-    279,
-    484,
-]  # open: after the remaining commands were typed, the way back is not gone on with (test_instructions.py)
+# Commands of a way back were typed by hand, and then `cutover` instead of `rollback`: the journal has nothing left to do. The
+# conductor looks whether what is done still holds, and refuses; the model has the engine alone.
+KNOWN = [484]
 
 
 @pytest.mark.slow  # `invoke simulate --seeds 100000` for the rest
