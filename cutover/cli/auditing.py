@@ -10,6 +10,7 @@ from invoke.tasks import task
 from cutover.cli.ends import ended, put, say
 from cutover.cli.looking import ENV
 
+NOT_LOOKED = 2  # the exit code of an audit whose journal could not be read at all
 UNPROVEN = (
     "A tail that was cut off, and a journal that was written anew, look whole by themselves{}: give --head HASH, which every "
     "report and `invoke status` names, and keep it elsewhere."
@@ -27,11 +28,12 @@ UNPROVEN = (
 )
 @ended
 def audit(c: Context, what: str, env: str = "", head: str = "", json: bool = False) -> None:
-    """Prove that no entry of the journal was changed, taken out or moved: 0 whole, 1 broken. Example: invoke audit verify --env prod"""
+    """Prove that no entry of the journal was changed, taken out or moved: 0 whole, 1 broken, 2 not looked at. Example: invoke audit verify --env prod"""
     from cutover.cli.opening import named, opened, print_json
     from cutover.core.audit import LEAST
     from cutover.core.audit import audit as proven
-    from cutover.core.errors import Refused
+    from cutover.core.errors import CutoverError, Refused
+    from cutover.core.rows import Rows
 
     if what != "verify":
         raise Refused(f"audit knows verify, not {what!r}", next_command="invoke audit verify --env E")
@@ -39,10 +41,16 @@ def audit(c: Context, what: str, env: str = "", head: str = "", json: bool = Fal
         raise Refused(f"--head wants {LEAST} or more characters of a hash (0-9, a-f)")
     state = opened(named(env), read_only=True).recorded()
     if state is None:
+        if json:
+            nothing = proven(Rows("", ()), head)
+            print_json(audited(env, nothing, head))
         say(f"no journal of {env} is kept: nothing was recorded" + (", or all of it is gone" if head else ""))
         raise Exit(code=1 if head else 0)
     try:
         found = proven(state.rows(), head)
+    except CutoverError as error:
+        error.exit_code = NOT_LOOKED
+        raise
     finally:
         state.close()
     document = audited(env, found, head)

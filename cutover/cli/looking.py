@@ -56,7 +56,7 @@ def history(c: Context, env: str = "", run: str = "", json: bool = False) -> Non
     from cutover.core.errors import Refused
     from cutover.run_views import plain_view, runs_of
 
-    app = opened(named(env))
+    app = opened(named(env), read_only=True)
     state = app.recorded()
     if state is None:
         say("no run yet")
@@ -103,4 +103,5 @@ def _row(view: Mapping[str, Any]) -> list[str]:
 
 
 def when(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    """A moment, UTC, as reports and the console tell it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at)) + " UTC"

@@ -42,8 +42,9 @@ def write_review(app: Any, out: str, *, dry_run: bool) -> int:
         say(f"{place} would be written")
         return int(document["to_change"])
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        replaced(place, page)
+        # What is observed of a system is for its owner to show, as its journal is.
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replaced(place, page, 0o600)
     except OSError as error:
         raise Refused(
             f"{place} cannot be written: {error.strerror}",

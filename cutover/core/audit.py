@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover.core.journal import Entry
-from cutover.core.rows import GENESIS, Row, Rows
+from cutover.core.rows import GENESIS, Row, Rows, sealed_as
 
 LEAST = 12  # characters of a noted hash that are enough to know it by, as `status` shows them
 SPARE = 1000  # entries more than that which may have been taken out
@@ -87,7 +87,7 @@ def _entry(row: Row) -> Entry | None:
 def _follows(entry: Entry, before: Sequence[Entry]) -> bool:
     head = before[-1].hash if before else GENESIS
     number = len(before) + 1
-    return (entry.seq, entry.prev) == (number, head) and entry.hash == entry.sealed_as(number)
+    return (entry.seq, entry.prev) == (number, head) and entry.hash == sealed_as(entry, number)
 
 
 def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[Entry]) -> Break:
@@ -95,10 +95,10 @@ def _break(rows: Sequence[Row], row: Row, entry: Entry | None, before: Sequence[
     number, head = len(before) + 1, before[-1].hash if before else GENESIS
     if entry is None:
         return Break("unreadable", number, row.trouble or "it is no entry: " + ", ".join(sorted(row.said)), row)
-    written_as = next((n for n in _numbers(rows, entry) if entry.hash == entry.sealed_as(n)), None)
+    written_as = next((n for n in _numbers(rows, entry) if entry.hash == sealed_as(entry, n)), None)
     # Its number is sealed with it, so what was moved still says where it was.
     due = [
-        one for one in map(_entry, rows) if one is not None and one.prev == head and one.hash == one.sealed_as(number)
+        one for one in map(_entry, rows) if one is not None and one.prev == head and one.hash == sealed_as(one, number)
     ]
     if due and due[0].seq != number:
         kind = "reordered" if written_as is not None and written_as > number else "inserted"

@@ -29,13 +29,6 @@ class Entry:
         """The hash of an entry with these fields."""
         return digest([seq, run, at, token, kind, data, prev])
 
-    def sealed_as(self, seq: int) -> str:
-        """The hash that it has as the entry of that number; empty where what it says cannot have been sealed at all."""
-        try:
-            return self.seal(seq, self.run, self.at, self.token, self.kind, self.data, self.prev)
-        except (UnicodeEncodeError, RecursionError):  # half a character, or nested deeper than anything that we write
-            return ""
-
 
 class Store(Protocol):
     """Where the entries of one environment are kept, durable when `append` returns."""

@@ -23,6 +23,14 @@ class Head:
         return cls(entry.seq, entry.hash)
 
 
+def sealed_as(entry: "Entry", seq: int) -> str:
+    """The hash that it has as the entry of that number; empty where what it says cannot have been sealed at all."""
+    try:
+        return entry.seal(seq, entry.run, entry.at, entry.token, entry.kind, entry.data, entry.prev)
+    except (UnicodeEncodeError, RecursionError):  # half a character, or nested deeper than anything that we write
+        return ""
+
+
 @dataclass(frozen=True)
 class Row:
     """What is kept in one place (`4`, `journal/00000004.json`): an entry's fields as they were read, none where they cannot be.

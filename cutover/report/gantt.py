@@ -47,15 +47,17 @@ def later(document: Mapping[str, Any], leg: Mapping[str, Any], width: float) -> 
 def phase_pictures(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], list[Row]]]:
     """Each phase of each leg with the rows of its picture."""
     for leg in document["legs"]:
-        for number, phase in enumerate(leg["phases"]):
-            later = leg["phases"][number + 1]["began"] if number + 1 < len(leg["phases"]) else float("inf")
-            items = [
-                one for one in leg["items"] if one["phase"] == phase["name"] and phase["began"] <= one["began"] < later
-            ]
+        for phase in leg["phases"]:
             way = "back" if leg["direction"] == "back" else ""
-            rows = [_item_row(one, _end(phase, document), way) for one in items]
+            rows = [_item_row(one, _end(phase, document), way) for one in items_of(leg, phase)]
             if rows:
                 yield leg, phase, rows
+
+
+def items_of(leg: Mapping[str, Any], phase: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The steps and gates of one time that the phase was entered: a leg may have entered it twice."""
+    later = min((one["began"] for one in leg["phases"] if one["began"] > phase["began"]), default=float("inf"))
+    return [one for one in leg["items"] if one["phase"] == phase["name"] and phase["began"] <= one["began"] < later]
 
 
 def one_phase(

@@ -113,7 +113,9 @@ def _timeline(document: Mapping[str, Any]) -> Iterator[Block]:
         title = f"{leg['name']}: {phase['name']}, {_counted(len(bars))}"
         draw = partial(gantt.one_phase, document, leg, phase, bars)
         caption = "Filled bars are steps, hollow ones gates; what lies in a bar was waited for. Times are UTC."
-        yield Fold(title, [Picture(title, caption, draw, _items(document, leg, phase))], phase["name"] == "window")
+        yield Fold(
+            title, [Picture(title, caption, draw, _items(gantt.items_of(leg, phase)))], phase["name"] == "window"
+        )
 
 
 def _phases(legs: Sequence[Mapping[str, Any]]) -> Table:
@@ -150,11 +152,9 @@ def _leg(leg: Mapping[str, Any]) -> Words:
     return Words(text, "" if well else "bad")
 
 
-def _items(document: Mapping[str, Any], leg: Mapping[str, Any], phase: Mapping[str, Any]) -> Table:
+def _items(items: Sequence[Mapping[str, Any]]) -> Table:
     rows, bad = list[Sequence[str]](), set[int]()
-    for item in leg["items"]:
-        if item["phase"] != phase["name"]:
-            continue
+    for item in items:
         if item["result"] in BAD_RESULTS:
             bad.add(len(rows))
         waits = "; ".join(f"{one['kind']} {_of(one)}" for one in item["waits"])

@@ -70,9 +70,14 @@ def _customers(document: Mapping[str, Any]) -> Iterator[Block]:
         yield Words(f"What customers saw is not known: {customers['missing']}.", "gap")
         return
     failed, requests = customers["failed"], customers["requests"]
-    yield Words(f"{failed:,} of {requests:,} requests of this time failed.", "bad" if failed else "good")
+    if requests:
+        yield Words(f"{failed:,} of {requests:,} requests of this time failed.", "bad" if failed else "good")
+    else:
+        yield Words("The ledger has no request of this time.", "gap")
     if customers["lost_writes"] is None:
         yield Words(f"Whether acknowledged writes were lost is not known: {customers['lost_missing']}.", "gap")
+    elif not customers["acknowledged_writes"]:
+        yield Words("No write was acknowledged since the run began: none can be missing.", "gap")
     else:
         lost, twice = customers["lost_writes"], customers["duplicated_writes"]
         text = f"{lost} of {customers['acknowledged_writes']:,} writes that were acknowledged from the run's begin until this was written are missing on the side that serves, {twice} are there twice."

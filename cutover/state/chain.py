@@ -7,7 +7,7 @@ from typing import Any
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
-from cutover.core.rows import Head, Row
+from cutover.core.rows import Head, Row, sealed_as
 
 
 class JournalBroken(CutoverError):
@@ -52,7 +52,7 @@ def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping
 
 def follows(entry: Entry, head: Head) -> bool:
     """Whether the entry is as it was sealed, and comes right after `head`."""
-    return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, entry.sealed_as(entry.seq))
+    return (entry.seq, entry.prev, entry.hash) == (head.seq + 1, head.hash, sealed_as(entry, entry.seq))
 
 
 def going_on(found: Iterable[Entry], than: Entry | None, where: str) -> list[Entry]:

@@ -134,6 +134,8 @@ def test_an_audit_wants_to_be_asked_rightly(shell: Shell) -> None:
     assert "audit knows verify" in shell.invoke("audit", "prove", "--env", "staging").ended(5).err
     assert "12 or more" in shell.invoke("audit", "verify", "--env", "staging", "--head", "abc").ended(5).err
     assert "nothing was recorded" in shell.invoke("audit", "verify", "--env", "staging").ended(0).err
+    nothing = json.loads(shell.invoke("audit", "verify", "--env", "staging", "--json").ended(0).out)
+    assert (nothing["schema"], nothing["whole"], nothing["kept"]) == ("cutover.audit/1", True, 0)
     gone = shell.invoke("audit", "verify", "--env", "staging", "--head", "a" * 64).ended(1)
     assert "all of it is gone" in gone.err
 

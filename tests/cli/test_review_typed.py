@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 
 from cli.shell import Shell
 
@@ -11,6 +12,7 @@ def test_the_page_goes_where_reviews_are_and_its_path_is_printed(shell: Shell) -
     said = shell.invoke("plan", "--env", "prod", "--html").ended(0)
     path = shell.home / "reviews" / "prod-plan.html"
     assert said.out == f"{path}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     page = path.read_text(encoding="utf-8")
     document = json.loads(shell.invoke("plan", "--env", "prod", "--json").ended(0).out)
     assert document["plan_digest"] in page
