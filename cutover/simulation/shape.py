@@ -9,8 +9,7 @@ from cutover.core.plain import span
 
 HEALTH = (Policy.STOP, Policy.HOLD, Policy.ROLLBACK, Policy.PREVIOUS_PHASE, Policy.FREEZE)
 VERBS = ("forward", "resume", "resume", "back", "back to window", "previous phase", "back everything", "detached")
-# Not `workers`: what moves twice cannot be gone on with once a person has typed its way back (test_instructions.py).
-STRAYS = ("ttl", "left", "maintenance", "share-a", "alarm")
+STRAYS = ("ttl", "left", "maintenance", "share-a", "alarm", "workers")
 ANSWERS = ("before", "before", "after", "after", "nothing", "late")
 KEYS = ("ttl", "left", "right", "subscription", "maintenance", "workers", "share-a", "alarm", "switch", "blue", "green")
 # Where things like to break: a share of what happens falls there and not anywhere in the run.
