@@ -12,7 +12,7 @@ TOKEN_LIFE, SESSION_LIFE, SESSION_IDLE = 600.0, 12 * 3600.0, 2 * 3600.0  # secon
 FAILURES, PAUSE = (
     5,
     60.0,
-)  # after so many wrong tokens within so many seconds nobody logs in until the first is that old
+)  # after so many wrong tokens within so many seconds no other wrong one is looked at until the first is that old
 MOST = 200  # open links, and sessions; past it the oldest one ends
 
 
@@ -40,10 +40,10 @@ class NotLetIn(Exception):
 
 
 class TooManyTries(Exception):
-    """Nobody logs in before `seconds` are over."""
+    """Whoever has no link is not heard before `seconds` are over."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"too many wrong tokens; nobody logs in for {seconds:.0f} s")
+        super().__init__(f"too many wrong tokens; the next one is looked at in {seconds:.0f} s")
         self.seconds = seconds
 
 
@@ -94,10 +94,10 @@ class Sessions:
 
     def enter(self, token: str) -> tuple[str, Session]:
         """The cookie's value and the session that this token begins; raises NotLetIn or TooManyTries."""
-        self._may_try()
         found = _found(token, self._links)
         since, person = self._links.pop(found) if found is not None else (None, None)
         if since is None or person is None or since.seconds(self._clock) > TOKEN_LIFE:
+            self._may_try()  # nobody guesses 256 bits: only who has no link is slowed down, or anybody could lock all others out
             self._failures.append(_Since.now(self._clock))
             raise NotLetIn
         value, now = secrets.token_urlsafe(32), _Since.now(self._clock)
