@@ -1,20 +1,18 @@
 """What the console knows of an environment's runs: journal, lease and words, read on and on, a few rows at a time."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from cutover.app import DIRECTORY, App
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.journal import Entry, State
 from cutover.core.lease import Lease
 from cutover.core.watch import reason
+from cutover.plans.approval import Wish
 from cutover.run_views import RunView, view_of
 
 REOPENED = 30.0  # seconds after which the store is opened anew: a local world's file may be another one by then
-
-Wish = tuple[str, Mapping[str, Any]]
 
 
 @dataclass

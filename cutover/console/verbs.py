@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from shlex import quote
 
 from cutover.asks import WALKS, phase_before
-from cutover.console.known import Wish
 from cutover.console.sessions import Role
 from cutover.core.errors import CutoverError
 from cutover.core.guarding import unheeded
 from cutover.core.lease import Lease
 from cutover.core.leg import BACK
 from cutover.core.plan import Plan
+from cutover.plans.approval import Wish
 from cutover.run_views import FINISHED, RunView, zone
 
 BEGIN, HOLD, RESUME, PREVIOUS, ROLLBACK, APPROVE, REJECT = (
