@@ -41,7 +41,7 @@ def test_from_the_first_canary_to_the_rollback(routed: Shell) -> None:
     assert isinstance(flag, Flag) and (flag.buckets, flag.enabled, flag.reason) == (0, False, "p95 doubled")
     shown = routed.invoke("flag.status", *of, "--record").ended(0).out.splitlines()
     assert shown[0].startswith("search: off (0 % when on), version 3 by") and shown[1].endswith(": p95 doubled")
-    assert [line.strip().split(" ", 3)[3].split("; ", 1)[0] for line in shown[2:]] == [
+    assert [line.strip().split(" ", 4)[4].split("; ", 1)[0] for line in shown[2:]] == [
         "asked enable (canary)", "changed enable (canary)", "asked set (soak is over)", "changed set (soak is over)",
         "changed rollback (p95 doubled)",
     ]  # fmt: skip
