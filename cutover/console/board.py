@@ -131,8 +131,7 @@ def _state(view: RunView, known: Known) -> str:
     if leg is not None and leg.outcome is None:
         way = "going back" if leg.direction == "back" else {"cutover": "going forward"}.get(leg.plan, f"at {leg.plan}")
         return way if known.holder is not None else f"{way}, and nobody walks it"
-    complaints = view.entries[-1].data.get("complaints") if view.entries[-1].kind == "leg-ended" else None
-    if view.state == "rolled-back" and complaints:
+    if view.state == "rolled-back" and view.complaints:
         return "blue serves, rolled back, but checks failed: a person is needed"
     words = {"green": "green serves", "rolled-back": "blue serves, rolled back", "finished": "finished"}
     outcome = leg.outcome if leg is not None and leg.outcome is not None else "not begun"

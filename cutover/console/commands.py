@@ -21,6 +21,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 WORDS_ONLY = (HOLD, APPROVE, REJECT)
 SPOKEN = ("gate", "role", "approve")
 WAITS = 8
+TAIL = 8192  # bytes of a log that are read for its last lines
 REFUSED = (3, 4, 5)
 SHOWN, KEPT = 5, 100  # what was asked for: on the page, and remembered
 
@@ -139,5 +140,8 @@ def _checked(words: Mapping[str, str]) -> dict[str, str]:
 
 def _last(log: Path) -> str:
     """What the command said, without its own line and what only moved on a terminal; at most its last four lines."""
-    lines = [ANSI.sub("", line).strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[1:]]
+    with log.open("rb") as file:  # a run of days says megabytes, and is looked at twice a second
+        file.seek(max(0, log.stat().st_size - TAIL))
+        said = file.read().decode(errors="replace")
+    lines = [ANSI.sub("", line).strip() for line in said.splitlines()[1:]]
     return "\n".join([line for line in lines if line][-4:])

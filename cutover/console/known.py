@@ -11,6 +11,7 @@ from cutover.core.lease import Lease
 from cutover.core.watch import reason
 from cutover.plans.approval import Wish
 from cutover.run_views import RunView, view_of
+from cutover.state.chain import JournalBroken
 
 REOPENED = 30.0  # seconds after which the store is opened anew: a local world's file may be another one by then
 
@@ -79,7 +80,7 @@ class Known:
             return
         try:
             new = state.newer(self._last)
-        except CutoverError:
+        except JournalBroken:
             if self._last is None:
                 raise
             # Either somebody changed what was written, which reading it from the beginning tells, or it is another journal.

@@ -63,7 +63,8 @@ class SqliteState:
             # Who only looks must not wait for the lock of who writes, nor make anew what somebody took away.
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
                 self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.executescript(SCHEMA)
+                # Whole or not at all: what is there is not made again, so that a death in between must leave nothing.
+                self._db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise JournalBroken(f"{path}: {error}") from error

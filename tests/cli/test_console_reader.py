@@ -11,7 +11,9 @@ from cli.shell import Shell
 from cli.waiting_run import GATE, NAME, RUN, WaitingRun
 
 from cutover.console import reader as reading
+from cutover.console.known import Known
 from cutover.console.reader import Reader
+from cutover.core.errors import Unreachable
 from cutover.runs import Conductor
 from cutover.state.sqlite import SqliteState
 
@@ -202,3 +204,30 @@ def test_a_file_that_was_edited_since_is_told(waiting: WaitingRun, monkeypatch: 
         file = waiting.shell.folder / "environments" / f"{NAME}.yaml"
         file.write_text(file.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
         comes(reader, lambda: "start it again" in html(reader, "head"))
+
+
+def test_a_store_that_does_not_answer_for_a_moment_is_no_other_journal(
+    waiting: WaitingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting.begin()
+    known = Known(waiting.opened())
+    assert known.read() and known.view is not None and not known.trouble
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteState, "newer", _silent_once())
+        known.read()
+        assert known.trouble == "no answer" and known.replaced is None and known.view is not None
+    known.read()
+    assert known.trouble == "" and known.replaced is None
+    known.close()
+
+
+def _silent_once() -> Callable[..., object]:
+    whole, asked = SqliteState.newer, list[object]()
+
+    def newer(state: SqliteState, than: object) -> object:
+        asked.append(than)
+        if len(asked) == 1:
+            raise Unreachable("no answer")
+        return whole(state, than)  # type: ignore[arg-type]
+
+    return newer

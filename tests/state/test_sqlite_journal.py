@@ -276,3 +276,17 @@ def test_what_a_killed_process_said_it_wrote_is_there(path: Path, after: int) ->
     lease = state.acquire(who="ann", operation="go on")  # the dead child's lease is free
     assert state.append("r1", "next", {}, lease).token == lease.token
     state.close()
+
+
+def test_a_file_whose_maker_died_is_made_whole_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cutover.state import sqlite
+
+    whole = sqlite.SCHEMA
+    monkeypatch.setattr(sqlite, "SCHEMA", whole.partition("INSERT OR IGNORE")[0] + "THE END;")
+    with pytest.raises(JournalBroken):
+        SqliteState(tmp_path / "journal.sqlite")
+    monkeypatch.setattr(sqlite, "SCHEMA", whole)
+    state = SqliteState(tmp_path / "journal.sqlite")
+    assert state.holder() is None
+    state.release(state.acquire(who="ann", operation="test"))
+    state.close()
