@@ -10,7 +10,7 @@ from cutover.bench.kept_pace import paced_stage
 from cutover.bench.onlookers import onlookers
 from cutover.bench.served_console import served_console
 from cutover.console.reader import OFTEN
-from cutover.console.stream import APART
+from cutover.console.stream import APART, OF_EACH
 from cutover.state.sqlite import SqliteState
 
 RHYTHM = "reads every, and speaks at most every"
@@ -33,5 +33,5 @@ def first_heard(times: int, streams: int, say: Callable[[str], None]) -> Iterato
         state.release(lease)
         state.close()
     say(f"the last of {streams} streams had it after {Spread.of(took).short()}")
-    rhythm = Reference(RHYTHM, Spread.of([1000 * (OFTEN + APART)]))
+    rhythm = Reference(RHYTHM, Spread.of([1000 * (OFTEN + APART + OF_EACH * streams)]))
     yield Line(f"a new line of the journal at all of {streams} streams", Spread.of(took), (rhythm,))

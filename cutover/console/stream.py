@@ -16,8 +16,10 @@ from cutover.console.shown import Line, Shown
 
 MOST, MOST_OF_ONE = 300, 250  # streams at once, and of one session
 PAGE = 200  # lines in one piece
+JOINED = 32  # pieces that are remembered
 BEAT = 15.0  # seconds; proxies close a connection that says nothing for a minute
 APART = 0.1  # seconds between two pieces, so that many changes at once make one
+OF_EACH = 0.005  # seconds by which each open stream puts them further apart: many who look take nothing from the run
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -29,6 +31,7 @@ class Changes:
         self._next = asyncio.Event()
         self._told = False
         self.closed = False
+        self.apart = APART
 
     def start(self) -> None:
         """To be called once, in the server's loop."""
@@ -40,7 +43,7 @@ class Changes:
             return
         self._told = True
         try:
-            self._loop.call_soon_threadsafe(self._loop.call_later, APART, self._wake)
+            self._loop.call_soon_threadsafe(self._loop.call_later, self.apart, self._wake)
         except RuntimeError:  # the loop ended meanwhile
             self.closed = True
 
@@ -78,6 +81,7 @@ class Streams:
     beat: float = BEAT
     most: int = MOST
     open: int = field(default=0, init=False)
+    _joined: dict[tuple[asyncio.Event, int, int], tuple[int, bytes]] = field(default_factory=dict, init=False, repr=False)
 
     async def answer(self, request: Request) -> Response:
         """The stream, as long as the session and the server last."""
@@ -93,6 +97,11 @@ class Streams:
             return Response(media_type="text/event-stream")
         return _Counted(self, session, self._events(session, int(after)))
 
+    def opened(self, more: int) -> None:
+        """So many more streams are open."""
+        self.open += more
+        self.changes.apart = APART + OF_EACH * self.open
+
     async def _events(self, session: Session, cursor: int) -> AsyncIterator[bytes]:
         has: dict[str, int] = {}
         yield b"retry: 1000\n\n"
@@ -103,9 +112,9 @@ class Streams:
                 return
             if piece := self._panels(has):
                 yield piece
-            if lines := self.shown.lines(after=cursor, most=PAGE):
-                cursor = lines[-1].seq
-                yield b"".join(_line(line) for line in lines)
+            if lines := self._lines(cursor):
+                cursor, piece = lines
+                yield piece
                 continue
             try:
                 async with asyncio.timeout(self.beat):
@@ -118,8 +127,22 @@ class Streams:
         panels = self.shown.panels()
         newer = {name: panel for name, panel in panels.items() if panel[0] > has.get(name, -1)}
         has.update({name: version for name, (version, _) in newer.items()})
-        parts = ",".join(_panel(name, html) for name, (_, html) in newer.items())
-        return f"event: panels\ndata: {{{parts}}}\n\n".encode() if newer else b""
+        return _panels(tuple((name, html) for name, (_, html) in newer.items())) if newer else b""
+
+    def _lines(self, after: int) -> tuple[int, bytes] | None:
+        """The seq of the last of the next lines, and all of them; most clients want the same, which is joined once."""
+        newest = self.shown.newest()
+        if newest <= after:
+            return None
+        key = (self.changes.awaited, after, newest)  # the next change may bring another journal
+        if key not in self._joined:
+            lines = self.shown.lines(after=after, most=PAGE)
+            if not lines:
+                return None
+            if len(self._joined) >= JOINED:
+                self._joined.clear()
+            self._joined[key] = (lines[-1].seq, b"".join(_line(line) for line in lines))
+        return self._joined[key]
 
 
 class _Counted(StreamingResponse):
@@ -130,12 +153,12 @@ class _Counted(StreamingResponse):
         self._streams, self._session = streams, session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.open += 1
+        self._streams.opened(+1)
         self._session.streams += 1
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._streams.open -= 1
+            self._streams.opened(-1)
             self._session.streams -= 1
 
 
@@ -145,6 +168,6 @@ def _line(line: Line) -> bytes:
     return f"event: lines\nid: {line.seq}\ndata: {json.dumps({'seq': line.seq, 'html': line.html})}\n\n".encode()
 
 
-@lru_cache(maxsize=256)
-def _panel(name: str, html: str) -> str:
-    return f"{json.dumps(name)}:{json.dumps(html)}"
+@lru_cache(maxsize=32)
+def _panels(newer: tuple[tuple[str, str], ...]) -> bytes:
+    return f"event: panels\ndata: {json.dumps(dict(newer))}\n\n".encode()
