@@ -12,13 +12,13 @@ from cutover.aws.session import OBSERVE_SECONDS, AwsError
 from cutover.channels import desk_of
 from cutover.core.back import REOPENED
 from cutover.core.clock import Deadline, Interrupt, SystemClock
-from cutover.core.errors import CutoverError, LeaseHeld, PointOfNoReturn, Refused, Unexpected, Waiting
+from cutover.core.errors import CutoverError, LeaseHeld, PointOfNoReturn, Refused, Waiting
 from cutover.core.gate import Verdict
 from cutover.core.guarding import last_asked
+from cutover.core.holding import still_holds
 from cutover.core.journal import Journal, State
 from cutover.core.lease import Lease
 from cutover.core.leg import BACK, Supervisor, silent
-from cutover.core.plain import text
 from cutover.core.plan import Plan
 from cutover.core.run import Run
 from cutover.core.walk import Event, Listener
@@ -75,19 +75,8 @@ class Conductor:
             self._overridden(run, overridden, again)
             outcome = run.forward(until=until, reason=reason)
             if outcome == "nothing" and until is None:
-                self._still_holds()
+                still_holds(self.app.plan, f'invoke rollback --env {self.app.environment.name} --reason "…"')
             return name, outcome
-
-    def _still_holds(self) -> None:
-        """The journal says that all is done; this looks whether the writing side and the traffic are still there."""
-        last = {step.resource: step for _, step in self.app.plan.steps() if step.commit_point or step.lane == "traffic"}
-        for step in last.values():
-            seen = step.observe()
-            if seen != step.after:
-                raise Unexpected(
-                    f"the cutover was done, but {step.resource} is now {text(seen)}, wanted {text(step.after)}; "
-                    f"somebody changed it since. Nothing was touched. Look: {step.check_shell()}"
-                )
 
     def rollback(
         self, *, reason: str, to: str | None = None, everything: bool = False, plan_changed: bool = False

@@ -5,7 +5,8 @@ from typing import Any
 
 from cutover.core import killpoint
 from cutover.core.clock import Deadline
-from cutover.core.errors import CutoverError, LeaseLost, Refused, RollbackIncomplete, RolledBack
+from cutover.core.errors import CutoverError, LeaseLost, Refused, RollbackIncomplete, RolledBack, Unexpected
+from cutover.core.holding import still_holds
 from cutover.core.journal import Journal, Position, position_of
 from cutover.core.plan import Plan
 from cutover.core.run import Run
@@ -20,6 +21,7 @@ from cutover.simulation.switching import MoveWrites
 TRIES = 12
 STALL = 10.0  # seconds until the supervisor knows that its worker is dead
 DIED = "died"
+BACK = "back"
 Ended = str | CutoverError
 
 
@@ -163,7 +165,10 @@ class Simulator:
             going_back = position.leg is not None and position.leg.direction == "back"
             if going_back and position.leg is not None and position.leg.outcome not in ("undone", "rolled-back"):
                 return run.resume()
-            return run.forward()
+            outcome = run.forward()
+            if outcome == "nothing" and run.journal.position().done:
+                still_holds(run.plan, BACK)
+            return outcome
         if position.leg is None or position.leg.outcome == "rolled-back":
             return "nothing"
         if verb == "resume":
@@ -252,6 +257,8 @@ class Simulator:
             if ended in wanted and (sides.blue.state, sides.green.state) == states:
                 return
             self.follow_instructions()
+            if isinstance(ended, Unexpected) and ended.next_command == BACK:
+                self.process(BACK)
             self.world.say("approve", gate="approval", role="decision")
             if isinstance(ended, CutoverError):
                 self.world.say("resume", reason="goes on")

@@ -8,15 +8,12 @@ from cutover.simulation.shrinking import command, shrunk
 from cutover.simulation.simulator import simulate
 
 SEEDS = 500  # a seed takes about 18 ms of one core: 2,000 take longer than the suite may
-# Commands of a way back were typed by hand, and then `cutover` instead of `rollback`: the journal has nothing left to do. The
-# conductor looks whether what is done still holds, and refuses; the model has the engine alone.
-KNOWN = [484]
 
 
 @pytest.mark.slow  # `invoke simulate --seeds 100000` for the rest
-def test_every_seed_holds_but_for_the_known_ones() -> None:
+def test_every_seed_holds() -> None:
     count = counted(range(SEEDS), print)
-    assert [result.schedule.seed for result in count.failing] == KNOWN, "\n".join(count.lines())
+    assert not count.failing, "\n".join(count.lines())
     assert count.seeds == SEEDS and len(count.outcomes) > 12
 
 
