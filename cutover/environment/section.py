@@ -11,7 +11,6 @@ class Section(BaseModel):
         extra="forbid",
         serialize_by_alias=True,  # a dump can be read again
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         validate_default=False,
         protected_namespaces=(),
     )
