@@ -2,8 +2,10 @@
 
 import ast
 import inspect
+
 import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from textwrap import dedent
 from typing import Any
 
@@ -60,7 +62,7 @@ def _docstrings(model: type[Section]) -> Mapping[str, str]:
 def _of_fields(body: list[ast.stmt]) -> dict[str, str]:
     return {
         field.target.id: inspect.cleandoc(below.value.value)
-        for field, below in zip(body, body[1:], strict=False)
+        for field, below in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
     }
