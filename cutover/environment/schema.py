@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-
 import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
