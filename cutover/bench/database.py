@@ -46,7 +46,7 @@ FULL = Scale(
     load=Load(rounds=20), growth=Load(rounds=3), written=50_000, comparisons=(1_000_000, 5_000_000),
     window=1_000_000, keyless=100_000, tables=1000, quiet=3, calls=500,
     points=Points(
-        rows=(20_000, 200_000, 2_000_000), tables=(SHOP, 100, 1000, 2000), rate=(100, 1000, 3000), databases=(1, 2, 4, 8)
+        rows=(20_000, 200_000, 2_000_000), tables=(SHOP, 100, 1000, 2000), rate=(20, 500, 2000), databases=(1, 2, 4, 8)
     ),
 )  # fmt: skip
 _SMALL = Load(rounds=1, rate=200, clients=2, rows=300, calm=0.6)

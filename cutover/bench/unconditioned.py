@@ -1,6 +1,5 @@
 """How long a write that AWS cannot condition lies between the lease's answer and the bytes leaving: the gap that remains."""
 
-import os
 import sys
 import tempfile
 import time
@@ -12,17 +11,12 @@ from typing import Any
 
 from cutover.aws.session import Aws
 from cutover.bench.figures import BenchFailed, Line, Reference, Spread
+from cutover.bench.local_aws import local_aws
 from cutover.core.clock import Deadline
 from cutover.state.sqlite import SqliteState
-from cutover.world import processes
-from cutover.world.seed_aws import seed
 
 SENT = "http.client.send"  # CPython's audit event, raised just before the bytes are given to the socket
 LONGEST = 20.0  # seconds that one call may take
-LOCAL = {
-    "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
-}  # fmt: skip
 
 
 @dataclass
@@ -43,7 +37,7 @@ def unconditioned(calls: int, say: Callable[[str], None]) -> Iterator[Line]:
     seen = Seen()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_endpoint(folder))
+        stack.enter_context(local_aws(folder))
         store = SqliteState(folder / "journal.sqlite")
         stack.callback(store.close)
         lease = store.acquire(who="bench", operation="bench")
@@ -79,27 +73,6 @@ def _listener(aws: Aws) -> Callable[[], Any]:
     listener = ask("DescribeListeners", LoadBalancerArn=balancer)["Listeners"][0]
     arn, actions = listener["ListenerArn"], listener["DefaultActions"]
     return lambda: ask("ModifyListener", ListenerArn=arn, DefaultActions=actions)
-
-
-@contextmanager
-def _endpoint(folder: Path) -> Iterator[None]:
-    log, before = folder / "log", dict(os.environ)
-    process = processes.launch(
-        "aws",
-        [sys.executable, "-m", "cutover.world.aws_endpoint", "--world", str(folder)],
-        log=log,
-        env={**before, **LOCAL},
-    )
-    try:
-        port = processes.wait_ready(process, folder, log=log, deadline=60.0)["port"]
-        os.environ.pop("AWS_PROFILE", None)
-        os.environ.update(LOCAL | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
-        seed(blue_port=processes.free_port(), green_port=processes.free_port())
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        processes.stop([process])
 
 
 _watching: list[Seen] = []
