@@ -18,6 +18,7 @@ from cutover.core.errors import (
     Unreachable,
 )
 from cutover.core.gate import Policy
+from cutover.core.journal import Leg, Position
 from cutover.core.leg import BACK, Legs
 from cutover.core.plain import plain
 from cutover.core.plan import Phase, Plan
@@ -72,7 +73,7 @@ class Back(Legs, ABC):
             inverse = self.plan.inverse(taken, to=to, everything=everything, half_done=half)
             about: dict[str, Any] = {"to": to, "reason": reason, "everything": everything, "cause": cause}
             self.begin(BACK, resumed=False, plan_changed=plan_changed, **about, taken=taken, half_done=half)
-            if leg is not None and leg.direction == BACK and leg.outcome == "incomplete":
+            if self._left_to_a_person(position):
                 self._take_what_was_typed(inverse)
         # Guards watch the way forward: one that still fails must not stop the way back that it started.
         self.walker.guards = ()
@@ -92,6 +93,12 @@ class Back(Legs, ABC):
         if resumed and self._is_further(asked, (to, everything)):
             return self.back(reason=reason, to=asked[0], everything=asked[1])
         return "undone" if to else "rolled-back"
+
+    def _left_to_a_person(self, position: Position) -> bool:
+        """Whether the last way back has told which commands remain; reopening the window was part of it."""
+        reopened = position.leg is not None and position.leg.cause == REOPENED
+        legs = [leg for leg in position.legs if leg.cause != REOPENED]
+        return bool(legs) and legs[-1].direction == BACK and (reopened or legs[-1].outcome == "incomplete")
 
     def _take_what_was_typed(self, inverse: Plan) -> None:
         """After a way back that left its commands to a person: where all resources stand at their ends, they were typed.
@@ -166,20 +173,31 @@ class Back(Legs, ABC):
         if isinstance(error, InterruptRequested):
             self.end("interrupted")
             raise self.interrupted("interrupted on the way back, at a journal boundary")
-        finished = self.journal.position().leg_done
+        finished, message = self.journal.position().leg_done, f"the way back stopped: {error.message}"
+        leg, phase = self.journal.position().leg, next((p for p in inverse.phases if p.name == self.phase_name), None)
+        if leg is not None and phase is not None and self.may_reopen(inverse, phase):
+            try:
+                self.reopen(phase.name, error)
+            except RollbackIncomplete as second:
+                message = second.message
+            # What had been taken back in the window has been taken again: it remains, too.
+            finished, inverse = (), self._inverse_of_what_stands(leg)
+        self.end("incomplete", error=error.message)
         remaining = [
             f"# {step.name}\n{command.shell()}"
             for _, step in inverse.steps()
             if step.name not in finished
             for command in step.commands(step.after)
         ]
-        phase = next((p for p in inverse.phases if p.name == self.phase_name), None)
-        if phase is not None and self.may_reopen(inverse, phase):
-            self.reopen(phase.name, error)
-        self.end("incomplete", error=error.message)
         raise RollbackIncomplete(
-            f"the way back stopped: {error.message}\nthese commands remain, in this order:\n" + "\n".join(remaining)
+            f"{message}\nthese commands remain, in this order:\n" + "\n".join(remaining)
         ) from error
+
+    def _inverse_of_what_stands(self, leg: Leg) -> Plan:
+        """What that way back still has to do, as the journal stands now."""
+        position = self.journal.position()
+        taken = (*position.taken, *position.kept) if leg.everything else position.taken
+        return self.plan.inverse(taken, to=leg.to, everything=leg.everything, half_done=position.half_done)
 
     def _names_after(self, to: str | None) -> list[str]:
         kept = set(self.plan.names_until(to)) if to else set()

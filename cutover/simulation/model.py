@@ -22,6 +22,7 @@ STRAY = "stray"
 PERSON = 150.0  # seconds after which somebody looks at what stands still, and says to go on
 ANSWER = 20.0  # seconds after which somebody answers what is asked
 LATE = 2.0
+VERDICTS = ("after failed:compared", "after failed:soak")
 
 
 @dataclass
@@ -44,7 +45,7 @@ class World:
     strayed: dict[str, Any] = field(default_factory=dict)
     validated: bool = False
     failed_in: int = 0
-    """The leg in which green was last seen not to be well."""
+    """The leg in which it was last written down that green is not well; what dies with whoever looked was never a verdict."""
     story: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,6 +73,8 @@ class World:
         self.sides.replicate()
         if self.sides.green.state == FENCED and self.sides.blue.state == OPEN:
             self._no_traffic_on_green()
+        if name.startswith(VERDICTS):
+            self.failed_in, self.validated = self.leg, self.validated and "soak" in name
         if not self.desks:
             return
         for fault in self.by_number.pop(self.moments, ()):
@@ -251,7 +254,6 @@ class Desk:
             return Finding.failed("rows are missing on green")
         if world.ill.get(kind, 0):
             world.ill[kind] -= 1
-            world.failed_in, world.validated = world.leg, world.validated and kind == "soak"
             return Finding.failed("not well")
         world.validated = world.validated or kind == "compared"
         return Finding.passed("well")

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.core import killpoint
+from cutover.core.back import REOPENED
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError, LeaseLost, Refused, RollbackIncomplete, RolledBack, Unexpected
 from cutover.core.holding import still_holds
 from cutover.core.journal import Journal, Position, position_of
+from cutover.core.leg import BACK
 from cutover.core.plan import Plan
 from cutover.core.run import Run
 from cutover.simulation.model import SHARES, STRAY, Desk, World
@@ -21,7 +23,6 @@ from cutover.simulation.switching import MoveWrites
 TRIES = 12
 STALL = 10.0  # seconds until the supervisor knows that its worker is dead
 DIED = "died"
-BACK = "back"
 Ended = str | CutoverError
 
 
@@ -119,9 +120,8 @@ class Simulator:
             detached=verb == "detached",
         )
         world.desks.append(desk)
-        ended: Ended
         try:
-            ended = self._typed(run, verb)
+            ended: Ended = self._typed(run, verb)
         except CutoverError as error:
             ended = error
         except Killed:
@@ -134,7 +134,7 @@ class Simulator:
             self._locks_are_let_go()
             if verb != "recover" and self._position().phase == "window":
                 self._supervisor()
-        else:
+        elif desk.token == world.store.token:  # whoever was stopped after the last entry tells what was so then
             self._is_as_it_says(ended)
         return ended
 
@@ -162,8 +162,9 @@ class Simulator:
         if verb == "recover":
             return run.recover("window")
         if verb in ("forward", "detached"):
-            going_back = position.leg is not None and position.leg.direction == "back"
-            if going_back and position.leg is not None and position.leg.outcome not in ("undone", "rolled-back"):
+            # As the conductor: a window that was reopened because the way back failed is part of that way back.
+            legs = [leg for leg in position.legs if leg.cause != REOPENED]
+            if legs and legs[-1].direction == BACK and legs[-1].outcome not in ("undone", "rolled-back"):
                 return run.resume()
             outcome = run.forward()
             if outcome == "nothing" and run.journal.position().done:
@@ -173,10 +174,8 @@ class Simulator:
             return "nothing"
         if verb == "resume":
             return run.resume()
-        to = None
-        if verb == "back to window":
-            to = "window"
-        elif verb == "previous phase":
+        to = "window" if verb == "back to window" else None
+        if verb == "previous phase":
             present = run.plan.present(position)
             to = run.phase_before(present.name) if present is not None else None
         return run.back(reason="typed", to=to, everything=verb == "back everything")
