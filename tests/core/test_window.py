@@ -201,6 +201,20 @@ def test_a_way_back_that_fails_before_its_commit_point_reopens_the_window(label:
     assert w.values == BACK
 
 
+def test_what_the_reopened_window_took_again_remains_to_be_taken_back_and_may_be_typed() -> None:
+    w = finished()
+    w.faults["green=fenced"] = ["before"] * 1000
+    with pytest.raises(RollbackIncomplete) as stuck:
+        w.run(plan(w)).run.back(reason="r")
+    remaining = list(dict.fromkeys(line for line in stuck.value.message.splitlines() if line.startswith("# ")))
+    # Without the first of these the writes would be moved while the maintenance page is off.
+    assert remaining == [
+        "# maintenance-off-undo", "# switchover-undo", "# maintenance-on-undo", "# kit-undo", "# ttl-down-undo"
+    ]  # fmt: skip
+    w.values.update(BACK)  # typed by hand
+    assert w.run(plan(w)).run.resume() == "rolled-back" and w.values == BACK
+
+
 def test_a_way_back_whose_budget_runs_out_before_its_commit_point_reopens_the_window() -> None:
     w = finished()
     slow = Ask(lambda: w.clock.sleep(70) or Finding.passed("well"))  # type: ignore[func-returns-value]
