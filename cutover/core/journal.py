@@ -185,9 +185,16 @@ def position_of(run: str, entries: Iterable[Entry], before: Position | None = No
 def _after(p: Position, entry: Entry) -> Position:
     told = _told(p, entry)
     if entry.kind in ("leg-started", "leg-resumed"):
-        return replace(told, at=entry.at, token=entry.token)
+        return _with(told, at=entry.at, token=entry.token)
     # What another process writes down meanwhile, who was told of it for example, does not mean that somebody watched.
-    return replace(told, at=entry.at) if entry.token == p.token or not p.token else told
+    return _with(told, at=entry.at) if entry.token == p.token or not p.token else told
+
+
+def _with(p: Position, **changes: Any) -> Position:
+    """The position with these changes; a long journal is read by thousands of them, which `dataclasses.replace` makes slow."""
+    changed = object.__new__(Position)
+    vars(changed).update(vars(p), **changes)
+    return changed
 
 
 def _told(p: Position, entry: Entry) -> Position:
@@ -196,40 +203,40 @@ def _told(p: Position, entry: Entry) -> Position:
         case "leg-started":
             return _leg_started(p, _leg(entry))
         case "leg-resumed":
-            return replace(p, hold_begun=_put_off(p, entry.at))
+            return _with(p, hold_begun=_put_off(p, entry.at))
         case "standing":
             still = Standing(data["guard"], entry.at, data["seen"], data["seconds"], data["then"])
-            return replace(p, standing={**p.standing, still.guard: still})
+            return _with(p, standing={**p.standing, still.guard: still})
         case "standing-ended":
             standing = {name: still for name, still in p.standing.items() if name != data["guard"]}
             borne = p.borne | {data["guard"]} if data["outcome"] == "borne" else p.borne
-            return replace(p, standing=standing, borne=borne)
+            return _with(p, standing=standing, borne=borne)
         case "guard-failed" if data["policy"] == "notify":
-            return replace(p, noticed=p.noticed | {data["guard"]})
+            return _with(p, noticed=p.noticed | {data["guard"]})
         case "guard-cleared":
-            return replace(p, noticed=p.noticed - {data["guard"]}, borne=p.borne - {data["guard"]})
+            return _with(p, noticed=p.noticed - {data["guard"]}, borne=p.borne - {data["guard"]})
         case "phase-entered":
-            return replace(p, phase=data["phase"], phase_entered={**p.phase_entered, data["phase"]: entry.at})
+            return _with(p, phase=data["phase"], phase_entered={**p.phase_entered, data["phase"]: entry.at})
         case "phase-left":
-            return replace(p, phase=None)
+            return _with(p, phase=None)
         case "intent":
             undoes = tuple(data["undoes"])
-            return replace(p, intent=data["step"], intent_undoes=undoes, done=_without(p.done, undoes))
+            return _with(p, intent=data["step"], intent_undoes=undoes, done=_without(p.done, undoes))
         case "converged" | "skipped" | "passed" | "noted":
             return _item_done(p, entry)
         case "waiting":
-            return replace(p, asked={data["gate"]: entry.at, **p.asked})
+            return _with(p, asked={data["gate"]: entry.at, **p.asked})
         case "hold-begun":
-            return replace(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
+            return _with(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
         case "hold-broken":
-            return replace(p, hold_begun={k: v for k, v in p.hold_begun.items() if k != data["gate"]})
+            return _with(p, hold_begun={k: v for k, v in p.hold_begun.items() if k != data["gate"]})
         case "failed":
-            return replace(p, failed={**p.failed, data["gate"]: data["seen"]})
+            return _with(p, failed={**p.failed, data["gate"]: data["seen"]})
         case "leg-ended" if p.leg is not None:
             ended = replace(p.leg, outcome=data["outcome"])
             cleared = data.get("cleared", ())
             kept = (*_without(p.kept, p.done), *(name for name in p.done if name in cleared))
-            return replace(
+            return _with(
                 p, leg=ended, legs=(*p.legs[:-1], ended), phase=None, done=_without(p.done, cleared), kept=kept
             )
     return p
@@ -237,13 +244,13 @@ def _told(p: Position, entry: Entry) -> Position:
 
 def _leg_started(p: Position, leg: Leg) -> Position:
     """A leg that goes on forward where the one before it was only told to wait keeps what was waited for."""
-    begun = replace(p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, phase=None, phase_entered={})
+    begun = _with(p, leg=leg, legs=(*p.legs, leg), leg_done=(), failed={}, phase=None, phase_entered={})
     last = p.leg
     goes_on = last is not None and last.direction == leg.direction == "forward" and last.plan == leg.plan
     if goes_on and last is not None and last.outcome in ("interrupted", "waiting"):
-        return replace(begun, hold_begun=_put_off(p, leg.at))
-    fresh = replace(begun, hold_begun={})
-    return fresh if goes_on else replace(fresh, asked={}, standing={}, noticed=frozenset(), borne=frozenset())
+        return _with(begun, hold_begun=_put_off(p, leg.at))
+    fresh = _with(begun, hold_begun={})
+    return fresh if goes_on else _with(fresh, asked={}, standing={}, noticed=frozenset(), borne=frozenset())
 
 
 def _put_off(p: Position, now: float) -> Mapping[str, float]:
@@ -258,7 +265,7 @@ def _item_done(p: Position, entry: Entry) -> Position:
     undoes = tuple(data.get("undoes", ()))
     done = _without(p.done, undoes) if undoes else (*_without(p.done, (name,)), name)
     answered = p.intent is not None and (p.intent == name or p.intent in undoes)
-    return replace(
+    return _with(
         p,
         done=done,
         kept=_without(p.kept, (name, *undoes)),
