@@ -11,6 +11,7 @@ from cutover.core.errors import Refused
 from cutover.core.gate import Gate
 from cutover.core.journal import State
 from cutover.core.lease import Lease
+from cutover.core.moment import knew
 from cutover.core.plan import Plan
 from cutover.core.who import who
 from cutover.plans.approval import Approved
@@ -94,7 +95,7 @@ class Asks:
             return
         asked = view.position.asked[check.gate]
         for kind, word in state.wishes(view.run):
-            mine = kind == "approve" and word.get("gate") == check.gate and float(word["at"]) >= asked
+            mine = kind == "approve" and word.get("gate") == check.gate and knew(word, asked)
             if mine and word["who"] == self.by and word["role"] != role:
                 raise Refused(f"{self.by} has signed for {word['role']} already; {role} is to be another person")
 
@@ -110,7 +111,7 @@ class Asks:
             state.close()
 
     def _leave(self, state: State, view: RunView, kind: str, **word: Any) -> None:
-        state.wish(view.run, kind, {"who": self.by, "at": time.time(), **word})
+        state.wish(view.run, kind, {"who": self.by, "at": time.time(), "after": view.entries[-1].seq, **word})
 
 
 def phase_before(plan: Plan, view: RunView) -> str:

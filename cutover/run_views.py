@@ -204,7 +204,7 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
             {"guard": s.guard, "seen": s.seen, "at": s.at, "seconds": s.seconds, "then": s.then}
             for s in position.standing.values()
         ],
-        "asked": dict(position.asked) if view.state == "open" else {},
+        "asked": {gate: moment.at for gate, moment in position.asked.items()} if view.state == "open" else {},
         "done": plain(position.done),
         "head": view.entries[-1].hash,
     }

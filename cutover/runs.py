@@ -256,7 +256,7 @@ class Conductor:
 
     def _unhold(self, state: State, view: RunView) -> None:
         if last_asked(state.wishes(view.run))[0] == "hold":
-            state.wish(view.run, "resume", {"who": who(), "at": time.time()})
+            state.wish(view.run, "resume", {"who": who(), "at": time.time(), "after": view.entries[-1].seq})
 
 
 def _going_back(view: RunView) -> bool:

@@ -190,8 +190,8 @@ def _questions(app: App, known: Known, view: RunView) -> Iterator[Question]:
         yield Question(
             item.name,
             check.criteria,
-            since,
-            since + item.deadline,
+            since.at,
+            since.at + item.deadline,
             (item.on_timeout or item.on_fail).value,
             said.signed,
             said.refused,

@@ -8,7 +8,8 @@ from typing import Any
 from cutover.core.clock import Clock
 from cutover.core.errors import CutoverError, Unreachable, Waiting
 from cutover.core.gate import Check, Finding, Guard, Policy, Verdict
-from cutover.core.journal import Entry, Journal, Position, Standing
+from cutover.core.journal import Entry, Journal, Position
+from cutover.core.moment import Standing, knew
 
 
 class GuardTripped(CutoverError):
@@ -124,7 +125,7 @@ class Guarding(ABC):
 
     def _word_to_go_on(self, still: Standing) -> dict[str, str] | None:
         for kind, word in reversed(self.journal.wishes()):
-            if kind == "resume" and word.get("reason") and float(word.get("at", 0)) >= still.at:
+            if kind == "resume" and word.get("reason") and knew(word, still.since):
                 return {"who": str(word.get("who", "somebody")), "reason": str(word["reason"])}
         return None
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cutover.core import killpoint
 from cutover.core.lease import Lease, LeaseStore
+from cutover.core.moment import Moment, Standing
 from cutover.core.plain import digest
 from cutover.core.rows import Rows
 
@@ -80,17 +81,6 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Why a run stands still: `guard` saw something at `at`; for `seconds` (None: until a person decides), then `then`."""
-
-    guard: str
-    at: float
-    seen: str
-    seconds: float | None
-    then: str
-
-
-@dataclass(frozen=True)
 class Position:
     """Where a run stands: derived from its entries, never stored.
 
@@ -119,7 +109,7 @@ class Position:
     standing: Mapping[str, Standing] = field(default_factory=dict)
     noticed: frozenset[str] = frozenset()
     borne: frozenset[str] = frozenset()
-    asked: Mapping[str, float] = field(default_factory=dict)
+    asked: Mapping[str, Moment] = field(default_factory=dict)
     at: float = 0.0
     token: int = 0
 
@@ -205,7 +195,7 @@ def _told(p: Position, entry: Entry) -> Position:
         case "leg-resumed":
             return _with(p, hold_begun=_put_off(p, entry.at))
         case "standing":
-            still = Standing(data["guard"], entry.at, data["seen"], data["seconds"], data["then"])
+            still = Standing(data["guard"], Moment(entry.at, entry.seq), data["seen"], data["seconds"], data["then"])
             return _with(p, standing={**p.standing, still.guard: still})
         case "standing-ended":
             standing = {name: still for name, still in p.standing.items() if name != data["guard"]}
@@ -225,7 +215,7 @@ def _told(p: Position, entry: Entry) -> Position:
         case "converged" | "skipped" | "passed" | "noted":
             return _item_done(p, entry)
         case "waiting":
-            return _with(p, asked={data["gate"]: entry.at, **p.asked})
+            return _with(p, asked={data["gate"]: Moment(entry.at, entry.seq), **p.asked})
         case "hold-begun":
             return _with(p, hold_begun={**p.hold_begun, data["gate"]: entry.at})
         case "hold-broken":
@@ -273,7 +263,7 @@ def _item_done(p: Position, entry: Entry) -> Position:
         intent=None if answered else p.intent,
         intent_undoes=() if answered else p.intent_undoes,
         converged_at={**p.converged_at, name: entry.at},
-        asked={gate: at for gate, at in p.asked.items() if gate != name},
+        asked={gate: moment for gate, moment in p.asked.items() if gate != name},
     )
 
 

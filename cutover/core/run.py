@@ -18,6 +18,7 @@ from cutover.core.errors import (
 from cutover.core.gate import Gate, Guard, Policy, Verdict
 from cutover.core.journal import Position
 from cutover.core.leg import BACK, FORWARD
+from cutover.core.moment import Moment, knew
 from cutover.core.plan import Item, Phase
 from cutover.core.policy import policy_of, started_by
 from cutover.core.step import Step
@@ -224,11 +225,11 @@ class Run(Back):
 
     def stand_by(self) -> None:
         """Watches a run that goes on for nobody, and does what its guards start, until a person says to go on."""
-        since = self.journal.position().at
+        since = Moment(self.journal.position().at, self.journal.entries()[-1].seq)
         backoff = Backoff(self.clock, first=0.05)
         self.walker.holdable = self.walker.stands_by = True
         try:
-            while not any(k == "resume" and float(w.get("at", 0)) >= since for k, w in self.journal.wishes()):
+            while not any(k == "resume" and knew(w, since) for k, w in self.journal.wishes()):
                 self.walker.looking("watch", "stands by until a person says to go on", Deadline.after(0, self.clock))
                 self.walker.breathe()
                 self.walker.stand_still()

@@ -224,7 +224,7 @@ class Walker(Watch):
         asked = self.journal.position().asked.get(gate.name)
         if not gate.detaches or gate.hold > 0 or asked is None:
             return gate.deadline + gate.hold
-        return max(0.0, gate.deadline - self.elapsed(asked, f"waiting:{gate.name}"))
+        return max(0.0, gate.deadline - self.elapsed(asked.at, f"waiting:{gate.name}"))
 
     def _hold_left(self, gate: Gate) -> float:
         if gate.hold <= 0:

@@ -9,7 +9,8 @@ from cutover.core.clock import Backoff, Deadline, Interrupt
 from cutover.core.errors import BudgetOverrun, CutoverError, Waiting
 from cutover.core.gate import Verdict
 from cutover.core.guarding import Guarding, GuardTripped, found, reason
-from cutover.core.journal import Entry, Standing
+from cutover.core.journal import Entry
+from cutover.core.moment import Standing
 from cutover.core.telling import heard, noted
 
 __all__ = ["Event", "GuardTripped", "InterruptRequested", "Listener", "Watch", "found", "reason"]

@@ -6,6 +6,7 @@ from shlex import quote
 from typing import Any
 
 from cutover.core.gate import Check, Finding, Gate, Policy
+from cutover.core.moment import Moment, knew
 from cutover.environment import Approval
 from cutover.plans.means import Means
 
@@ -52,8 +53,8 @@ class Approved(Check):
             return Finding.not_yet(seen + (f"; to look at: {self.criteria}" if self.criteria else ""), self.command())
         return Finding.passed(f"signed: {signed}", signed=[dict(word) for word in said.signed])
 
-    def answers(self, asked: float, wishes: Sequence[Wish]) -> "Answers":
-        """What these words come to, where the question was asked at `asked`."""
+    def answers(self, asked: Moment, wishes: Sequence[Wish]) -> "Answers":
+        """What these words come to, where the question was written at `asked`."""
         words: dict[str, Mapping[str, Any]] = {}
         refused: dict[str, str] = {}
         for kind, word in self._counted(asked, wishes):
@@ -74,13 +75,13 @@ class Approved(Check):
         journal = self.means.journal()
         asked = None if journal is None else journal.position().asked.get(self.gate)
         if journal is None or asked is None:
-            return self.answers(0.0, ())
+            return self.answers(Moment(0.0, 0), ())
         return self.answers(asked, journal.wishes())
 
-    def _counted(self, asked: float, wishes: Sequence[Wish]) -> Sequence[Wish]:
+    def _counted(self, asked: Moment, wishes: Sequence[Wish]) -> Sequence[Wish]:
         roles = {role for role, _ in self.roles}
         words = [one for one in wishes if one[0] in (APPROVE, REJECT) and one[1].get("gate") == self.gate]
-        return [(kind, word) for kind, word in words if word.get("role") in roles and float(word["at"]) >= asked]
+        return [(kind, word) for kind, word in words if word.get("role") in roles and knew(word, asked)]
 
     def command(self) -> str:
         """What the first of the roles types."""

@@ -9,6 +9,7 @@ from shlex import quote
 
 from cutover.core.gate import Check, Finding, Gate, Guard, Policy, Verdict
 from cutover.core.journal import Journal, Position, position_of
+from cutover.core.moment import knew
 from cutover.core.series import Gap
 from cutover.core.share import Share
 from cutover.environment import Comparison
@@ -230,7 +231,7 @@ class ShareCompared(Check):
         asked = position.asked.get(self.gate)
         for kind, word in reversed(journal.wishes()):
             reason = str(word.get("reason") or "")
-            if asked is not None and kind == "resume" and reason and float(word.get("at", 0)) >= asked:
+            if asked is not None and kind == "resume" and reason and knew(word, asked):
                 return "" if reason in used else f"no verdict; {word.get('who', 'somebody')} says to go on: {reason}"
         return ""
 

@@ -7,6 +7,7 @@ from typing import Any
 from cutover.core.back import WORD
 from cutover.core.journal import Entry, Position
 from cutover.core.leg import BACK
+from cutover.core.moment import Moment, knew
 from cutover.core.plan import Plan
 from cutover.plans.approval import APPROVE, REJECT, Approved
 from cutover.run_views import RunView
@@ -23,15 +24,16 @@ class _Asking:
     """One asking of a gate: a word counts for it from when it was asked until its end."""
 
     gate: str
-    asked: float | None
-    ended: float | None = None
+    asked: Moment | None
+    ended: Moment | None = None
     state: str = "waits"
     signed: list[Mapping[str, Any]] = field(default_factory=list)
 
     def heard(self, word: Mapping[str, Any]) -> bool:
-        at = _moment(word)
-        in_time = at is not None and (self.asked or 0.0) <= at < (LAST if self.ended is None else self.ended)
-        return in_time or self.recorded(word)
+        if _moment(word) is None:
+            return self.recorded(word)
+        in_time = self.asked is None or knew(word, self.asked)
+        return (in_time and not (self.ended is not None and knew(word, self.ended))) or self.recorded(word)
 
     def recorded(self, word: Mapping[str, Any]) -> bool:
         """Whether the gate's own entry names the word."""
@@ -60,9 +62,9 @@ def approvals(plan: Plan, position: Position, entries: Sequence[Entry], wishes: 
                     "gate": gate,
                     "roles": [{"role": role, "title": title} for role, title in wanted.roles] if wanted else [],
                     "criteria": wanted.criteria if wanted else "",
-                    "asked": one.asked,
+                    "asked": one.asked.at if one.asked else None,
                     "state": one.state,
-                    "ended": one.ended,
+                    "ended": one.ended.at if one.ended else None,
                     "words": [_word(kind, word, one.recorded(word)) for kind, word in mine],
                 }
             )
@@ -75,23 +77,27 @@ def _askings(known: Collection[str], position: Position, entries: Sequence[Entry
     for entry in entries:
         gate = str(entry.data.get("gate") or "")
         if entry.kind == "waiting" and entry.data.get("asks"):
-            open_.setdefault(gate, _Asking(gate, entry.at))
+            open_.setdefault(gate, _Asking(gate, _of(entry)))
         elif entry.kind in ("passed", "failed", "noted") and (gate in open_ or gate in known):
             one = open_.pop(gate, _Asking(gate, None))
-            one.ended, one.state = entry.at, entry.kind
+            one.ended, one.state = _of(entry), entry.kind
             one.signed += [dict(word) for word in (entry.data.get("data") or {}).get("signed") or ()]
             yield one
         elif entry.kind == "leg-started" and entry.data.get("direction") == BACK:
-            yield from _given_up(open_, entry.at)
+            yield from _given_up(open_, _of(entry))
             open_ = {}
     yield from (one for gate, one in open_.items() if gate in position.asked)
     yield from _given_up({gate: one for gate, one in open_.items() if gate not in position.asked}, None)
 
 
-def _given_up(open_: Mapping[str, _Asking], at: float | None) -> Iterator[_Asking]:
+def _given_up(open_: Mapping[str, _Asking], at: Moment | None) -> Iterator[_Asking]:
     for one in open_.values():
         one.ended, one.state = at, "asked, and never answered"
         yield one
+
+
+def _of(entry: Entry) -> Moment:
+    return Moment(entry.at, entry.seq)
 
 
 def _is_of(kind: str, word: Mapping[str, Any], gate: str) -> bool:

@@ -10,6 +10,7 @@ from cutover.core.errors import Unreachable
 from cutover.core.gate import Finding
 from cutover.core.journal import Journal
 from cutover.core.lease import Lease
+from cutover.core.moment import knew
 from cutover.simulation.clock import FakeClock
 from cutover.simulation.model_plan import START
 from cutover.simulation.shape import Fault, Schedule
@@ -143,7 +144,8 @@ class World:
     def say(self, kind: str, **word: Any) -> None:
         """Leaves a word for the newest run."""
         if self.store.kept:
-            self.store.wish(self.store.kept[-1].run, kind, {"who": "ann", "at": self.clock.now(), **word})
+            newest = self.store.kept[-1]
+            self.store.wish(newest.run, kind, {"who": "ann", "at": self.clock.now(), "after": newest.seq, **word})
 
     def heal(self) -> None:
         """Nothing goes wrong any more, and what somebody else changed is put back."""
@@ -263,7 +265,7 @@ class Desk:
         asked = journal.position().asked.get("approval") if journal is not None else None
         if journal is None or asked is None:
             return Finding.not_yet("waits for decision")
-        words = [kind for kind, word in journal.wishes() if word.get("gate") == "approval" and word["at"] >= asked]
+        words = [kind for kind, word in journal.wishes() if word.get("gate") == "approval" and knew(word, asked)]
         if words:
             return Finding.passed("signed") if words[-1] == "approve" else Finding.failed("decision says no")
         if world.ill.get("answer", 0.0) <= world.clock.mono:
