@@ -1,6 +1,6 @@
 """What another terminal asks of a run, on a journal of its own: none of it needs the lease, and each word has to fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from cutover.app import App, open_environment
 from cutover.asks import Asks
 from cutover.core.errors import Refused
 from cutover.core.guarding import last_asked
+from cutover.core.journal import Entry, position_of
+from cutover.core.moment import Moment, knew
 from cutover.runs import Conductor
 
 WORDS = """\
@@ -53,6 +55,14 @@ def words(app: App) -> list[tuple[str, object]]:
         state.close()
 
 
+def state_entries(app: App) -> Sequence[Entry]:
+    state = app.state()
+    try:
+        return state.entries("r1")
+    finally:
+        state.close()
+
+
 def test_without_a_run_there_is_nothing_to_ask(app: App) -> None:
     for ask in (lambda: Asks(app).hold("x"), lambda: Asks(app).decide("approve", role="decision")):
         with pytest.raises(Refused, match="there is no run to"):
@@ -69,6 +79,17 @@ def test_yes_for_a_role_of_the_gate_that_waits(app: App) -> None:
     with pytest.raises(Refused, match="ann has signed for decision already; database is to be another person"):
         Asks(app).decide("approve", role="database")
     assert words(app) == [("approve", "decision")]
+
+
+def test_a_word_says_what_its_author_had_read_and_not_only_when(app: App) -> None:
+    under_way(app, "go", "sign-off")
+    Asks(app).decide("approve", gate="go", role="decision")
+    state = app.state()
+    (_, word), newest = state.wishes("r1")[0], state.entries()[-1].seq
+    state.close()
+    position = position_of("r1", state_entries(app))
+    assert word["after"] == newest and knew(word, position.asked["go"])
+    assert not knew(word, Moment(at=word["at"] - 1, seq=newest + 1)), "a question of later is another question"
 
 
 def test_another_person_signs_the_other_role(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
