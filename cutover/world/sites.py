@@ -57,7 +57,7 @@ def note(world: Path, sites: Sequence[Site]) -> None:
 
 def noted(file: Path) -> tuple[Site, ...]:
     """What was written."""
-    kinds: Mapping[str, type[Balanced] | type[Weighted]] = {"Balanced": Balanced, "Weighted": Weighted}
+    kinds: Mapping[str, type[Balanced | Weighted]] = {"Balanced": Balanced, "Weighted": Weighted}
     found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
     return tuple(kinds[one.pop("kind")](**one) for one in found)
 
