@@ -8,6 +8,9 @@ from cutover.app import App, open_environment
 from cutover.core.errors import CutoverError
 from cutover.core.journal import Entry
 from cutover.plans.took import whole
+from cutover.rehearsal_record import read
+
+IN_A_TWIN = "rehearsal"
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,10 @@ UNTIMED = Rehearsed({}, {})
 
 
 def rehearsed(app: App) -> Rehearsed:
-    """What the environment's own record tells, and where that is silent the record of the one on which it is rehearsed.
+    """What the environment's own record tells; where that is silent its rehearsal's, then those of the one on which it is rehearsed.
 
-    Reads only; a record that cannot be read is no error here.
+    Of a rehearsal only steps tell how long they take: its phases have shorter waits. Reads only; a record that cannot be read is
+    no error here.
     """
     steps: dict[str, Took] = {}
     phases: dict[str, Took] = {}
@@ -44,6 +48,10 @@ def rehearsed(app: App) -> Rehearsed:
     for name in dict.fromkeys((app.environment.rehearsed_on, own)):
         if name is None:
             continue
+        try:
+            steps |= in_a_twin(name)
+        except CutoverError as error:
+            unread.append(f"the rehearsal of {name}: {error.message}")
         try:
             entries = _entries(app if name == own else open_environment(name, read_only=True))
         except CutoverError as error:
@@ -61,6 +69,16 @@ def times(environment: str, entries: Sequence[Entry]) -> Iterator[tuple[str, str
             data: Mapping[str, Any] = entry.data
             about = str(data["step"] if entry.kind == "converged" else data["phase"])
             yield entry.kind, about, Took(float(data["seconds"]), entry.at, environment, entry.run)
+
+
+def in_a_twin(environment: str) -> dict[str, Took]:
+    """The time of each step on the way forward, as the environment's rehearsal measured it; raises Damaged."""
+    record = read(environment)
+    if record is None or not record.succeeded:
+        return {}
+    steps = record.document["steps"]
+    took = {str(name): one["forward"] for name, one in steps.items() if one.get("forward") is not None}
+    return {name: Took(float(seconds), record.ended, environment, IN_A_TWIN) for name, seconds in took.items()}
 
 
 def _entries(app: App) -> Sequence[Entry]:

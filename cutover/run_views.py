@@ -205,6 +205,11 @@ def plain_view(view: RunView, plan: Plan) -> dict[str, Any]:
             for s in position.standing.values()
         ],
         "asked": {gate: moment.at for gate, moment in position.asked.items()} if view.state == "open" else {},
+        "overridden": [
+            {word: str(entry.data.get(word, "")) for word in ("what", "reason", "who")}
+            for entry in view.entries
+            if entry.kind == "override"
+        ],
         "done": plain(position.done),
         "head": view.entries[-1].hash,
     }

@@ -27,6 +27,7 @@ from cutover.notices import Notices, told_late
 from cutover.plans.claimed import claim_names
 from cutover.plans.decommission import retention_over
 from cutover.promises import may_begin, may_finish
+from cutover.rehearsal_wanted import may_begin as may_begin_unrehearsed
 from cutover.reviewed import is_approved
 from cutover.run_views import FINISHED, RunView, active, runs_of, zone
 
@@ -48,16 +49,24 @@ class Conductor:
     _telling: list[Notices] = field(default_factory=list, init=False, repr=False)
 
     def cutover(
-        self, *, until: str | None = None, approve: str | None = None, again: str = "", reason: str = ""
+        self,
+        *,
+        until: str | None = None,
+        approve: str | None = None,
+        again: str = "",
+        reason: str = "",
+        without_rehearsal: str = "",
     ) -> tuple[str, str]:
         """Begins a run, or goes on with the open one; returns the run's id and what `Run.forward` says.
 
-        `again` is why a new one is begun in the waiting period after a rollback, `reason` why it is begun at all.
+        `again` is why a new one is begun in the waiting period after a rollback, `without_rehearsal` why without the rehearsal
+        that is wanted, `reason` why it is begun at all.
         """
         with self.leased("cutover") as state:
             view = active(state)
-            overridden = ""
+            overridden = unrehearsed = ""
             if view is None:
+                unrehearsed = may_begin_unrehearsed(self.app, without=without_rehearsal)
                 overridden = may_begin(self.app, state, again=again)
             elif _going_back(view):
                 raise Refused(
@@ -73,6 +82,7 @@ class Conductor:
             if view is not None:
                 self._unhold(state, view)
             self._overridden(run, overridden, again)
+            self._overridden(run, unrehearsed, without_rehearsal)
             outcome = run.forward(until=until, reason=reason)
             if outcome == "nothing" and until is None:
                 still_holds(self.app.plan, f'invoke rollback --env {self.app.environment.name} --reason "…"')

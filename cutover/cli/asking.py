@@ -1,4 +1,4 @@
-"""The commands with which another terminal, or another person, has a say in a run: hold, approve, reject, watch."""
+"""The commands with which another terminal, or another person, has a say in a run: hold, approve, reject, watch, unlock."""
 
 import shlex
 import sys
@@ -72,6 +72,32 @@ def watch(c: Context, env: str = "", unit: bool = False) -> None:
         }
         words |= {"rolled-back": "blue serves", "undone": "taken back"}
         carried_out(app, conductor.watch, conductor, as_json=False, words=words)
+
+
+@task(help={"env": ENV, "lease": "the lease's id, as the refusal printed it"})
+@ended
+def unlock(c: Context, env: str = "", lease: str = "") -> None:
+    """Take a lease from a holder who is surely gone, on any machine; a living one is refused from then on. Example: invoke unlock --env prod --lease 1f…"""
+    from cutover.cli.opening import named, opened
+    from cutover.core.errors import Refused
+    from cutover.core.who import who
+
+    app = opened(named(env))
+    state = app.state()
+    try:
+        holder = state.holder()
+        if holder is None:
+            say("nobody holds the lease")
+            return
+        if holder.id != lease:
+            raise Refused(
+                f"the lease is {holder.id}, held by {holder.who} on {holder.host} (pid {holder.pid}) for {holder.operation}",
+                next_command=f"invoke unlock --env {env} --lease {holder.id}",
+            )
+        state.release(state.acquire(who=who(), operation="unlock", take_over=lease))
+        say(f"the lease of {holder.who} is void; whatever that process still tries to record is refused")
+    finally:
+        state.close()
 
 
 def systemd_unit(env: str, *, folder: Path | None = None, python: str = sys.executable) -> str:

@@ -19,6 +19,7 @@ from cutover.core.clock import Interrupt
 from cutover.core.errors import ConfigurationRefused, CutoverError, Refused
 from cutover.core.telling import otherwise
 from cutover.environment import names
+from cutover.rehearsal_wanted import lacking, may_begin
 from cutover.run_views import active
 from cutover.runs import Conductor
 from cutover.supervision import supervise
@@ -126,6 +127,19 @@ def confirm(app: App, doing: str, *, yes: bool, approve: str) -> None:
         return
     if not yes and _asked(f"{doing} of {name}: go on? [y/N] ").lower() not in ("y", "yes"):
         raise Refused("not confirmed; nothing was touched")
+
+
+def rehearsed(app: App, without: str) -> None:
+    """Refuses before anybody is asked what would be refused then: a new run without the rehearsal that is wanted."""
+    if not lacking(app):
+        return
+    state = app.recorded()
+    try:
+        if state is None or active(state) is None:
+            may_begin(app, without=without)
+    finally:
+        if state is not None:
+            state.close()
 
 
 def confirmed_one_by_one(resources: list[str]) -> list[str]:

@@ -14,9 +14,12 @@ def show_plan(app: Any, *, as_json: bool, dry_run: bool = False, which: str = "c
     """Prints the plan with what is observed; returns how many steps are not at their end state."""
     from cutover.cli.opening import print_json
     from cutover.plan_rows import plan_document
+    from cutover.rehearsal_wanted import lacking
     from cutover.rehearsed import UNTIMED, rehearsed
 
     document = plan_document(app, which, dry_run=dry_run, times=rehearsed(app) if as_json else UNTIMED)
+    if which == "cutover" and app.environment.rehearsal.required:
+        document["rehearsal"] = {"required": True, "lacking": lacking(app)}
     if as_json:
         print_json(document)
     else:
@@ -88,8 +91,20 @@ def _print_plan(document: dict[str, Any]) -> None:
     put(
         f"\n{document['to_change']} to change, {document['irreversible']} irreversible "
         f"({', '.join(f'{sign} {words}' for sign, words in LEGEND.items())})\n"
-        f"plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}"
+        f"{_rehearsed(document)}plan digest  {document['plan_digest']}\nstart digest {document['start_digest'] or 'none: not everything could be observed'}"
     )
+
+
+def _rehearsed(document: dict[str, Any]) -> str:
+    """Whether the rehearsal that is wanted is there."""
+    from cutover.rehearsal_wanted import rehearse
+
+    wanted = document.get("rehearsal")
+    if wanted is None:
+        return ""
+    if not wanted["lacking"]:
+        return "rehearsed as this environment wants it\n"
+    return f"`cutover` would refuse: {wanted['lacking']}; next: {rehearse(document['environment'])}\n"
 
 
 def _within(deadline: float) -> str:

@@ -11,6 +11,7 @@ from cutover.core.errors import CutoverError, Refused
 from cutover.core.gate import Check, Finding, Verdict
 from cutover.core.plain import span
 from cutover.core.series import Gap, Span
+from cutover.rehearsal_wanted import finding, rehearse
 
 FRESH = 7 * 86_400.0  # seconds for which the proof of a channel counts
 LONG_PAST = 86_400.0  # seconds after the announced time, after which a cutover is another one
@@ -43,6 +44,8 @@ def readiness(app: App) -> list[tuple[str, Check]]:
         ("runbooks-current", Ready(lambda: _runbooks(app), f"invoke runbook --env {name} --check")),
         ("waiting-period", Ready(lambda: _may_begin(app), f"invoke history --env {name}")),
     ]
+    if words.rehearsal.required:
+        checks.append(("rehearsed", Ready(lambda: finding(app), rehearse(name))))
     if words.metrics.figures:
         checks.append(("figures-read", Ready(lambda: _figures(app), f"invoke metrics --env {name}")))
     if words.notify.channels:

@@ -1,4 +1,4 @@
-"""The commands that change something: cutover, rollback, resume, finish, unlock."""
+"""The commands that change something: cutover, rollback, resume, finish."""
 
 import time
 from collections.abc import Callable
@@ -20,6 +20,7 @@ ENV = "environment: a file environments/NAME.yaml"
         "detach": "end with 8 where only time or a person is waited for; go on later: resume, or watch",
         "reason": "why; goes into the record",
         "again": "why it is tried again in the waiting period after a rollback; goes into the record",
+        "without-rehearsal": "why it has to be now, without the rehearsal that the environment wants; goes into the record",
         "yes": "don't ask",
         "approve": "go only if plan and observed states still have this start digest (see `plan`)",
         "json": "one result document on standard output",
@@ -34,24 +35,32 @@ def cutover(
     detach: bool = False,
     reason: str = "",
     again: str = "",
+    without_rehearsal: str = "",
     yes: bool = False,
     approve: str = "",
     json: bool = False,
 ) -> None:
     """Go from blue to green; goes on with an open run. Example: invoke cutover --env local --yes"""
-    from cutover.cli.opening import conducted, confirm, is_dry, named, opened
+    from cutover.cli.opening import conducted, confirm, is_dry, named, opened, rehearsed
     from cutover.cli.plan_shown import show_plan
 
     if is_dry(c, dry_run):
         show_plan(opened(named(env), read_only=True), as_json=json, dry_run=True)
         return
     app = opened(named(env), start_world=True)
+    rehearsed(app, without_rehearsal)
     confirm(app, "cutover", yes=yes, approve=approve)
     with conducted(app) as conductor:
         conductor.detached = detach
         carried_out(
             app,
-            lambda: conductor.cutover(until=until or None, approve=approve or None, again=again, reason=reason),
+            lambda: conductor.cutover(
+                until=until or None,
+                approve=approve or None,
+                again=again,
+                reason=reason,
+                without_rehearsal=without_rehearsal,
+            ),
             conductor,
             as_json=json,
             words={
@@ -224,32 +233,6 @@ def finish(c: Context, env: str = "", early: str = "", yes: bool = False, json: 
         fenced = "; blue stays fenced and can be archived" if app.means.pairs else ": the cutover is over"
         words = {"done": f"the way back is gone{fenced}", "nothing": "nothing to do"}
         carried_out(app, lambda: conductor.finish(early=early), conductor, as_json=json, words=words)
-
-
-@task(help={"env": ENV, "lease": "the lease's id, as the refusal printed it"})
-@ended
-def unlock(c: Context, env: str = "", lease: str = "") -> None:
-    """Take a lease from a holder who is surely gone, on any machine; a living one is refused from then on. Example: invoke unlock --env prod --lease 1f…"""
-    from cutover.cli.opening import named, opened
-    from cutover.core.errors import Refused
-    from cutover.core.who import who
-
-    app = opened(named(env))
-    state = app.state()
-    try:
-        holder = state.holder()
-        if holder is None:
-            say("nobody holds the lease")
-            return
-        if holder.id != lease:
-            raise Refused(
-                f"the lease is {holder.id}, held by {holder.who} on {holder.host} (pid {holder.pid}) for {holder.operation}",
-                next_command=f"invoke unlock --env {env} --lease {holder.id}",
-            )
-        state.release(state.acquire(who=who(), operation="unlock", take_over=lease))
-        say(f"the lease of {holder.who} is void; whatever that process still tries to record is refused")
-    finally:
-        state.close()
 
 
 def carried_out(

@@ -125,7 +125,9 @@ def _print_status(entry: dict[str, Any]) -> None:
 
 
 def _waits(entry: dict[str, Any]) -> Iterator[str]:
-    """What the run waits for, and what going back would cost."""
+    """What was overridden, what the run waits for, and what going back would cost."""
+    for one in entry["overridden"]:
+        yield f"overridden by {one['who']}: {one['what']}; because: {one['reason']}"
     for still in entry["standing"]:
         yield f"stands still: {still['guard']}: {still['seen']} (since {when(still['at'])}; then: {still['then']})"
     for gate, since in entry["asked"].items():

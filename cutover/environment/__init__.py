@@ -62,6 +62,7 @@ from cutover.environment.models import (
 from cutover.environment.notify import Notify
 from cutover.environment.own_steps import OwnStep
 from cutover.environment.reference import Fetch, Ref
+from cutover.environment.rehearsal import Rehearsal
 from cutover.environment.schema import json_schema, schema_text
 from cutover.environment.source import names
 from cutover.environment.template import template
@@ -123,6 +124,7 @@ __all__ = [
     "PrometheusSource",
     "RedisSource",
     "Ref",
+    "Rehearsal",
     "Rollback",
     "Route53Carrier",
     "RoutedFlag",

@@ -22,6 +22,7 @@ from cutover.environment.notify import Notify
 from cutover.environment.own_steps import OwnStep
 from cutover.environment.reading import Reads, number, prose, whole, wrong
 from cutover.environment.reference import BaseUrl, DnsServers, LedgerPath, Ref, StatePlace
+from cutover.environment.rehearsal import Rehearsal, RehearsalWords
 from cutover.environment.section import Section
 from cutover.environment.shapes import checklist_items, rising_to_100, soak_reader
 from cutover.environment.triggers import Trigger
@@ -192,6 +193,8 @@ class Environment(Section):
     """Production: the environment's name has to be typed."""
     rehearsed_on: Name | None = None
     """The environment on which the same plan is rehearsed: its record tells how long each step took there."""
+    rehearsal: RehearsalWords = Rehearsal()
+    """`required`: a cutover is refused without a rehearsal of this very plan that is young enough."""
     world: World | None = None
     state: StatePlace = Ref("literal", "sqlite")
     """Where journal and lease are kept: `sqlite`, a file of this machine, or an S3 prefix or a PostgreSQL database that

@@ -43,6 +43,7 @@ name: NAME_OF_ENVIRONMENT       # the same as the file's name
 description: What is cut over, in one line
 # protected: true               # production: the name has to be typed; needs aws.account
 # rehearsed_on: staging         # where the same plan is rehearsed: how long each step took there is shown in review
+# rehearsal: required           # no cutover without `invoke rehearse` of this very plan; or {required: true, max_age: 14d}
 
 aws:
   region: us-east-1

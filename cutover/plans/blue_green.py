@@ -75,8 +75,8 @@ def watched(means: Means, plan: Plan) -> tuple[Guard, ...]:
 def bound_to(environment: Environment) -> dict[str, Any]:
     """What the plan is bound to.
 
-    How often AWS is asked, who is told what, who may do what at the console, what a rollback keeps, and how blue ends one day,
-    may be changed while a run is open.
+    How often AWS is asked, who is told what, who may do what at the console, what a rollback keeps, whether a rehearsal is wanted,
+    and how blue ends one day, may be changed while a run is open.
     """
     return environment.model_dump(
         mode="json",
@@ -84,6 +84,7 @@ def bound_to(environment: Environment) -> dict[str, Any]:
             "world": True,
             "description": True,
             "rehearsed_on": True,
+            "rehearsal": True,
             "state": True,
             "decommission": True,
             "notify": True,

@@ -40,6 +40,7 @@ def decommission(means: Means) -> Plan:
                 "world": True,
                 "description": True,
                 "rehearsed_on": True,
+                "rehearsal": True,
                 "state": True,
                 "notify": True,
                 "console": True,

@@ -40,7 +40,8 @@ _EMPTY = f"""IF EXISTS (SELECT FROM cutover.copied) THEN
 def _block(body: str) -> str:
     return f"""DO $$
 DECLARE
-  tables text := (SELECT string_agg('ONLY ' || name, ', ' ORDER BY name) FROM {APP_TABLES} t WHERE relkind = 'r');
+  -- A partitioned table, too: it holds no rows, but its foreign keys forbid emptying what they refer to without it.
+  tables text := (SELECT string_agg(CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || name, ', ' ORDER BY name) FROM {APP_TABLES} t);
   state text;
   slots text;
   filled text;

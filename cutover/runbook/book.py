@@ -20,6 +20,7 @@ class Book:
     owner): `how` is a command where the owner is empty, else a sentence. The spans and `dead_man` are words for a
     person, e.g. `24 h`. `retention` is how long blue is kept after `finish`. `rules` are the triggers in the order of the environment
     file; `told` is what people hear of and by which channels, `rhythm` when they hear how it stands.
+    `rehearsed_within` is how young the rehearsal has to be that the tool wants, empty where it wants none.
     """
 
     environment: str
@@ -40,6 +41,7 @@ class Book:
     rules: Sequence[Rule] = ()
     told: Sequence[tuple[str, str]] = ()
     rhythm: str = ""
+    rehearsed_within: str = ""
 
     def __post_init__(self) -> None:
         if wrong := [name for name in self.variables if not _VARIABLE.fullmatch(name)]:

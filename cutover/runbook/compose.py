@@ -47,6 +47,7 @@ def book_of(app: App) -> Book:
         rules=triggers(app.means),
         told=told(environment.notify),
         rhythm=rhythm(environment.notify.updates),
+        rehearsed_within=span(environment.rehearsal.max_age) if environment.rehearsal.required else "",
         dead_man=span(max((words.fence.dead_man for words in environment.every_database.values()), default=0.0)),
     )
 

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.world import faults, prometheus, servers, suggestions, world_state
+from cutover.world import faults, prometheus, servers, sites, suggestions, world_state
 from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready, write_atomically
 from cutover.world.world_state import State
 
@@ -25,7 +25,16 @@ COMPONENTS = (*SERVERS, "aws", "shop-v1", "shop-v2", "edge", "dns", "customers")
 Log = Callable[[str], None]
 
 
-def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, str], *, hooks: bool = False) -> State:
+def build(
+    world: Path,
+    rows: int,
+    rate: float,
+    log: Log,
+    settings: Mapping[str, str],
+    *,
+    hooks: bool = False,
+    sold_at: Sequence[sites.Site] = sites.DEFAULT,
+) -> State:
     """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database."""
     began = time.monotonic()
 
@@ -37,6 +46,7 @@ def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, 
     state = State(scratch, rows)
     state.write(world)
     (world / "log").mkdir()
+    sites.note(world, sold_at)
     scratch.mkdir(mode=0o755)
     scratch.chmod(0o755)
     state = _note(world, state, _launch(world, "aws", {}))
@@ -52,7 +62,7 @@ def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, 
         if hooks:
             _hooks(made)
         filled = pool.submit(_fill, made["blue"], rows)
-        values = _environment(world, made, hooks=hooks)
+        values = _environment(world, made, hooks=hooks) | {sites.HOSTS: sites.named(sold_at)}
         shops = ("shop-v1", "shop-v2")
         for name in shops:
             state = _note(world, state, _launch(world, name, values))
@@ -66,11 +76,11 @@ def build(world: Path, rows: int, rate: float, log: Log, settings: Mapping[str, 
         say("AWS endpoint and both versions of the shop serve")
         for name in ("edge", "dns"):
             state = _note(world, state, _launch(world, name, values))
-        _seed(state, values)
+        _seed(world, state, values)
         for name in ("edge", "dns"):
             state = _note(world, state, _ready(world, state.components[name]))
         values["SHOP_DNS_SERVERS"] = f"127.0.0.1:{state.components['dns'].port}"
-        pool.submit(_first_answers, values["SHOP_DNS_SERVERS"]).result()
+        pool.submit(_first_answers, values["SHOP_DNS_SERVERS"], sites.hosts_of(values)).result()
         say("DNS and edge lead to the shop")
         say(f"blue has {filled.result():,} rows")
 
@@ -138,11 +148,12 @@ def _environment(world: Path, made: Mapping[str, servers.Server], *, hooks: bool
     }
 
 
-def _seed(state: State, values: Mapping[str, str]) -> None:
+def _seed(world: Path, state: State, values: Mapping[str, str]) -> None:
+    program = "import pathlib, sys; from cutover.world import seed_aws, sites; seed_aws.seed(%s, sites=%s)"
     ports = f"blue_port={state.components['shop-v1'].port}, green_port={state.components['shop-v2'].port}"
     # In a process of its own: the world's credentials and endpoint must not become those of the caller.
     done = subprocess.run(
-        [sys.executable, "-c", f"from cutover.world.seed_aws import seed; seed({ports})"],
+        [sys.executable, "-c", program % (ports, "sites.noted(pathlib.Path(sys.argv[1]))"), str(world / sites.FILE)],
         env=_component_environment(values),
         capture_output=True,
         text=True,
@@ -153,11 +164,11 @@ def _seed(state: State, values: Mapping[str, str]) -> None:
         raise WorldError(f"the AWS side could not be set up:\n{done.stderr.strip()[-1500:]}")
 
 
-def _first_answers(name_servers: str) -> None:
+def _first_answers(name_servers: str, hosts: Sequence[str]) -> None:
     from cutover.world.customer_dns import wait_until_served
 
     try:
-        wait_until_served(name_servers, deadline=20.0)
+        wait_until_served(name_servers, hosts, deadline=20.0)
     except TimeoutError as error:
         raise WorldError(f"no way through DNS and edge to the shop: {error}") from error
 

@@ -16,7 +16,6 @@ import dns.name
 import dns.rdatatype
 import dns.rrset
 
-HOSTS = ("shop.shop.test", "api.shop.test")
 ATTEMPTS = 3
 PATIENCE = 0.7  # seconds per question
 STALE = 1.0  # seconds
@@ -91,10 +90,10 @@ def servers(listed: str) -> list[tuple[str, int]]:
     return [(address, int(port)) for address, _, port in pairs]
 
 
-def wait_until_served(listed: str, *, deadline: float) -> None:
-    """Waits until each hostname leads to a shop that says it is healthy; TimeoutError after `deadline` seconds."""
+def wait_until_served(listed: str, hosts: Sequence[str], *, deadline: float) -> None:
+    """Waits until each of the hostnames leads to a shop that says it is healthy; TimeoutError after `deadline` seconds."""
     end = time.monotonic() + deadline
-    for host in HOSTS:
+    for host in hosts:
         while True:
             try:
                 status = _health(asyncio.run(Resolver(servers(listed)).base_url(host)), host)

@@ -23,9 +23,10 @@ from uuid import uuid4
 
 import aiohttp
 
-from cutover.world.customer_dns import HOSTS, NotFound, Resolver, servers
+from cutover.world.customer_dns import NotFound, Resolver, servers
 from cutover.world.ready_file import publish
 from cutover.world.serving import until_told_to_end
+from cutover.world.sites import hosts_of
 
 RESOLVERS = 8  # customers sit behind different resolvers, so their caches run out at different times
 GIVE_UP = 30.0  # seconds after which a write that nobody acknowledged counts as failed
@@ -63,9 +64,15 @@ class Customers:
     """All customers together; one task per request that is under way."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, resolvers: Sequence[Resolver], ledger: TextIO, suggestions: str = ""
+        self,
+        session: aiohttp.ClientSession,
+        resolvers: Sequence[Resolver],
+        ledger: TextIO,
+        hosts: Sequence[str],
+        suggestions: str = "",
     ) -> None:
         self._session = session
+        self._hosts = hosts
         self._suggestions = suggestions
         self._resolvers = resolvers
         self._ledger = ledger
@@ -104,7 +111,10 @@ class Customers:
             asked = Outcome("read", "suggestions", None)
             await self._suggest(asked)
             self._note(asked)
-        resolver, host = self._resolvers[number // 4 % len(self._resolvers)], HOSTS[number // 2 % 2]
+        resolver, host = (
+            self._resolvers[number // 4 % len(self._resolvers)],
+            self._hosts[number // 2 % len(self._hosts)],
+        )
         if number % 2:
             outcome = Outcome("write", host, str(uuid4()))
             await self._write(outcome, resolver)
@@ -200,7 +210,8 @@ async def serve(world: Path, rate: float) -> None:
     ]
     with Path(os.environ["SHOP_LEDGER"]).open("a", encoding="utf-8") as ledger:  # noqa: ASYNC230 - once, before the loop is busy
         async with open_session() as session:
-            customers = Customers(session, resolvers, ledger, os.environ.get("SHOP_SUGGESTIONS_URL", ""))
+            suggestions = os.environ.get("SHOP_SUGGESTIONS_URL", "")
+            customers = Customers(session, resolvers, ledger, hosts_of(os.environ), suggestions)
             shopping = asyncio.create_task(customers.shop_until_told(rate_file))
             publish(world, "customers", {"port": 0})
             await until_told_to_end(shopping)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
+from cutover.world.sites import DEFAULT, Balanced, Site, Weighted
+
 if TYPE_CHECKING:
     from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
     from mypy_boto3_route53.client import Route53Client
 
-ZONE = "shop.test."
-TTL = 5
 # AWS's default deregistration delay is 300 s; on one machine nobody wants to watch a target drain that long.
 DRAIN_SECONDS = "2"
 
 
-def seed(*, blue_port: int, green_port: int) -> None:
+def seed(*, blue_port: int, green_port: int, sites: Sequence[Site] = DEFAULT) -> None:
     """Create what is missing, through boto3 with the credentials and AWS_ENDPOINT_URL of the environment.
 
     Listeners, weights and records that exist stay as they are; only a target whose port changed is replaced.
@@ -25,21 +26,22 @@ def seed(*, blue_port: int, green_port: int) -> None:
     config = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
     elbv2 = boto3.client("elbv2", config=config)
     vpc, subnets = _default_network(config)
-    groups = {
-        name: _target_group(elbv2, name, port, vpc)
-        for name, port in (
-            ("shop-blue", blue_port),
-            ("shop-green", green_port),
-            ("api-blue", blue_port),
-            ("api-green", green_port),
-        )
-    }
-    names = {
-        balancer: _load_balancer(elbv2, balancer, subnets, groups[first])
-        for balancer, first in (("shop", "shop-blue"), ("api-blue", "api-blue"), ("api-green", "api-green"))
-    }
     route53 = boto3.client("route53", config=config)
-    _records(route53, _zone(route53), names)
+    ports = {"blue": blue_port, "green": green_port}
+    for site in sites:
+        balancers = {}
+        for balancer, groups in _behind(site):
+            arns = [_target_group(elbv2, name, ports[side], vpc) for side, name in groups]
+            balancers[balancer] = _load_balancer(elbv2, balancer, subnets, arns[0], site.port)
+        _records(route53, _zone(route53, f"{site.zone}."), site, balancers)
+
+
+def _behind(site: Site) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The site's load balancers, each with its target groups by side; the first group gets what the listener gets."""
+    if isinstance(site, Balanced):
+        return [(site.load_balancer, [("blue", site.blue), ("green", site.green)])]
+    # A side's load balancer has one group, which is called like it.
+    return [(name, [(side, name)]) for side, name in (("blue", site.blue_balancer), ("green", site.green_balancer))]
 
 
 def _default_network(config: Config) -> tuple[str, list[str]]:
@@ -85,7 +87,7 @@ def _target_group(elbv2: ElasticLoadBalancingv2Client, name: str, port: int, vpc
     return arn
 
 
-def _load_balancer(elbv2: ElasticLoadBalancingv2Client, name: str, subnets: list[str], group: str) -> str:
+def _load_balancer(elbv2: ElasticLoadBalancingv2Client, name: str, subnets: list[str], group: str, port: int) -> str:
     known = {balancer["LoadBalancerName"]: balancer for balancer in elbv2.describe_load_balancers()["LoadBalancers"]}
     balancer = known.get(name)
     if balancer is None:
@@ -95,40 +97,30 @@ def _load_balancer(elbv2: ElasticLoadBalancingv2Client, name: str, subnets: list
         elbv2.create_listener(
             LoadBalancerArn=arn,
             Protocol="HTTP",
-            Port=80,
+            Port=port,
             DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
         )
     return balancer["DNSName"]
 
 
-def _zone(route53: Route53Client) -> str:
+def _zone(route53: Route53Client, name: str) -> str:
     for zone in route53.list_hosted_zones()["HostedZones"]:
-        if zone["Name"] == ZONE:
+        if zone["Name"] == name:
             return zone["Id"]
-    return route53.create_hosted_zone(Name=ZONE, CallerReference="local-world")["HostedZone"]["Id"]
+    return route53.create_hosted_zone(Name=name, CallerReference=f"local-world-{name}")["HostedZone"]["Id"]
 
 
-def _records(route53: Route53Client, zone: str, names: dict[str, str]) -> None:
-    wanted: list[dict[str, Any]] = [
-        {"Name": f"shop.{ZONE}", "ResourceRecords": [{"Value": names["shop"]}]},
-        {
-            "Name": f"api.{ZONE}",
-            "SetIdentifier": "blue",
-            "Weight": 100,
-            "ResourceRecords": [{"Value": names["api-blue"]}],
-        },
-        {
-            "Name": f"api.{ZONE}",
-            "SetIdentifier": "green",
-            "Weight": 0,
-            "ResourceRecords": [{"Value": names["api-green"]}],
-        },
-    ]
+def _records(route53: Route53Client, zone: str, site: Site, names: dict[str, str]) -> None:
+    host = f"{site.host}."
+    wanted: list[dict[str, Any]] = [{"ResourceRecords": [{"Value": value}]} for value in names.values()]
+    if isinstance(site, Weighted):
+        for record, identifier, weight in zip(wanted, (site.blue, site.green), (100, 0), strict=True):
+            record |= {"SetIdentifier": identifier, "Weight": weight}
     existing = {record["Name"] for record in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
+    if host in existing:
+        return
     changes: list[Any] = [
-        {"Action": "CREATE", "ResourceRecordSet": {"Type": "CNAME", "TTL": TTL, **record}}
+        {"Action": "CREATE", "ResourceRecordSet": {"Name": host, "Type": "CNAME", "TTL": site.ttl, **record}}
         for record in wanted
-        if record["Name"] not in existing
     ]
-    if changes:
-        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})

@@ -7,13 +7,14 @@ processes outlive the command that started them and end with `down`.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.world import building, corruption, faults, prometheus, world_state
 from cutover.world.building import COMPONENTS, SERVERS, Log, build, clean, log_file, start_again
 from cutover.world.processes import Process, WorldError, stop, write_atomically
+from cutover.world.sites import DEFAULT, Site
 from cutover.world.suggestions import NAME as SUGGESTIONS
 from cutover.world.world_state import State
 
@@ -53,12 +54,13 @@ def up(
     hooks: bool = False,
     watched: bool = False,
     suggestions: bool = False,
+    sold_at: Sequence[Site] = DEFAULT,
 ) -> World:
     """Brings the world up; one that is up is left alone, a dead part is started again, a half-built one is built anew.
 
     `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers; with
     `hooks` the shop has a second database, with `watched` a Prometheus scrapes both shops, and with `suggestions` there is a
-    service that a flag routes. Raises WorldError.
+    service that a flag routes. `sold_at` are the hostnames of a world that is built anew. Raises WorldError.
     """
     if watched and prometheus.program() is None:
         told = "the world is wanted with a Prometheus, and there is none on this machine"
@@ -81,7 +83,7 @@ def up(
         else:
             clean(world, state)
             world.mkdir(parents=True)
-            state = build(world, rows, rate, log, settings or {}, hooks=hooks)
+            state = build(world, rows, rate, log, settings or {}, hooks=hooks, sold_at=sold_at)
         if watched and prometheus.NAME not in state.components:
             state = building.watched(world, state)
             log("Prometheus scrapes both shops each second")

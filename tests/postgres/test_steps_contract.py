@@ -135,6 +135,20 @@ def test_only_a_fenced_side_that_nobody_reads_is_emptied(bare: Pair) -> None:
     assert not bare.sql("green", "SELECT * FROM things") and not bare.sql("green", "SELECT * FROM cutover.copied")
 
 
+def test_a_partitioned_table_that_refers_to_another_is_emptied_with_it(bare: Pair) -> None:
+    """It has no rows of its own, and its foreign key would forbid to empty what it refers to."""
+    bare.sql("green", "CREATE TABLE owner (id int PRIMARY KEY); INSERT INTO owner VALUES (1)")
+    bare.sql("green", "CREATE TABLE piece (id int, owner int REFERENCES owner) PARTITION BY LIST (id)")
+    bare.sql("green", "CREATE TABLE piece_1 PARTITION OF piece FOR VALUES IN (1); INSERT INTO piece VALUES (1, 1)")
+    try:
+        take(kits(bare.blue, bare.green)[1])
+        bare.sql("green", "INSERT INTO cutover.copied DEFAULT VALUES")
+        EmptyAgain(bare.green).run(Deadline.after(10.0))
+        assert not bare.sql("green", "SELECT FROM owner") and not bare.sql("green", "SELECT FROM piece")
+    finally:
+        bare.sql("green", "DROP TABLE piece, owner")
+
+
 @pytest.mark.slow
 def test_validated(small: Pair, tmp_path: Path) -> None:
     def make() -> Validated:

@@ -16,6 +16,7 @@ import dns.rrset
 import pytest
 from aiohttp import web
 
+from cutover.world import sites
 from cutover.world.customer_dns import NotFound, Resolver, servers
 from cutover.world.customers import Customers, Outcome, open_session
 
@@ -117,7 +118,7 @@ def shop_at(handler: Handler, kind: str) -> tuple[dict[str, Any], list[dict[str,
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         resolver = Fixed([], url=f"http://127.0.0.1:{runner.addresses[0][1]}")
         async with open_session() as session:
-            customers = Customers(session, [resolver], io.StringIO())
+            customers = Customers(session, [resolver], io.StringIO(), [site.host for site in sites.DEFAULT])
             outcome = Outcome(kind, HOST, "5f0c1a52-7a7b-4d3c-9d55-0d5b9e4c2a10" if kind == "write" else None)
             await (customers._write if kind == "write" else customers._read)(outcome, resolver)
         await runner.cleanup()

@@ -1,0 +1,152 @@
+"""One whole rehearsal: the twin is derived and compared, walked in a world of its own, and what it came to is recorded."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cutover.app import App, open_environment
+from cutover.core.errors import CutoverError, Interrupted, Refused
+from cutover.core.who import who
+from cutover.rehearsal import measured
+from cutover.rehearsal.legs import Walk
+from cutover.rehearsal.page import page
+from cutover.rehearsal.same_plan import proven_same
+from cutover.rehearsal.schema_file import Schema
+from cutover.rehearsal.stage import Say, Stage, staged
+from cutover.rehearsal.tables import Filled, filled
+from cutover.rehearsal.twin import Twin, twin_of
+from cutover.rehearsal.writer import Writer, writing
+from cutover.rehearsal_record import FAILED, FILE, RUNBOOKS, SCHEMA, SUCCEEDED, parts, sealed
+from cutover.runbook.files import replaced
+from cutover.world import prometheus
+
+PAGE = "rehearsal.md"
+SHOP_ROWS, RATE = 20_000, 40
+"""Of the demo shop beside the schema's tables, and its customers' requests per second."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a rehearsal; `scale` is rows in each table of the schema."""
+
+    scale: int = 1000
+    seed: int = 1
+    schema: Schema | None = None
+    faults: Sequence[str] = ()
+    kept: bool = False
+
+
+@dataclass
+class Rehearsal:
+    """The rehearsal of one environment; nothing of the real one is asked, and none of its secrets is resolved."""
+
+    name: str
+    wanted: Wanted
+    root: Path
+    say: Say
+    app: App = field(init=False)
+    twin: Twin = field(init=False)
+    compared: int = 0
+    found: Filled = field(default_factory=Filled)
+    _began: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        self.app = open_environment(self.name, read_only=True)
+        self.twin = twin_of(self.app.environment, rows=SHOP_ROWS, rate=RATE, watched=prometheus.program() is not None)
+
+    def walked(self) -> dict[str, Any]:
+        """Walks it all and returns the record's document; raises Refused before anything is started, Interrupted on a signal."""
+        walk: Walk | None = None
+        why = ""
+        with staged(self.twin, self.root, self.say, kept=self.wanted.kept) as stage:
+            self.compared = proven_same(self.app.plan, stage.app.plan, self.twin.rewritten, self.twin.not_rehearsed)
+            self.say(f"the twin's plan is the one of {self.name}: {self.compared} phases, items and guards compared")
+            self._with_schema(stage)
+            with writing(stage.variables, self.found, self.wanted.seed) as writer:
+                walk = Walk(stage, self.say, writer.prove)
+                try:
+                    walk.all_legs()
+                except Interrupted:
+                    raise
+                except CutoverError as error:
+                    why = error.message
+                document = self._document(walk, writer, why)
+        return document
+
+    def _with_schema(self, stage: Stage) -> None:
+        if self.wanted.schema is None:
+            return
+        self.wanted.schema.load(stage.variables)
+        self.found = filled(stage.variables["SHOP_BLUE_DSN"], self.wanted.scale, self.wanted.seed, self.say)
+
+    def _document(self, walk: Walk, writer: Writer, why: str) -> dict[str, Any]:
+        entries, never = walk.entries(), walk.never_undone()
+        if not why and never:
+            why = f"these steps were never taken back: {', '.join(never)}"
+        ended = time.time()
+        return {
+            "schema": SCHEMA,
+            "environment": self.name,
+            "outcome": FAILED if why else SUCCEEDED,
+            "why": why,
+            "plan_digest": self.app.plan.digest(),
+            "bound": parts(self.app.plan),
+            "compared": self.compared,
+            "tool": version("cutover"),
+            "began": round(self._began, 3),
+            "ended": round(ended, 3),
+            "seconds": round(ended - self._began, 1),
+            "who": who(),
+            "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+            "seed": self.wanted.seed,
+            "scale": self.wanted.scale,
+            "schema_file": self._schema(),
+            "rows": {"blue": SHOP_ROWS + self.found.rows, "tables": len(self.found.counts)},
+            "legs": [asdict(leg) for leg in walk.legs],
+            "not_ended_after": walk.skipped,
+            "steps": measured.steps(entries),
+            "phases": measured.phases(entries),
+            "rollback_seconds": measured.rollbacks(walk.legs),
+            "write_pause_ms": measured.pauses(walk.legs),
+            "promised": f"{walk.proven} orders of customers, {writer.promised} rows of the schema's tables",
+            "lost": 0 if not why else None,
+            "doubled": 0 if not why else None,
+            "undone": sorted(walk.undone()),
+            "found_undone": sorted(walk.found_undone()),
+            "never_undone": never,
+            "answered": walk.people.answered,
+            "faults": list(self.wanted.faults),
+            "rewritten": [one.document() for one in self.twin.rewritten],
+            "not_rehearsed": [one.document() for one in self.twin.not_rehearsed],
+        }
+
+    def _schema(self) -> dict[str, Any] | None:
+        schema = self.wanted.schema
+        if schema is None:
+            return None
+        return {
+            "file": schema.name,
+            "sha256": schema.sha256,
+            "tables": len(self.found.counts),
+            "left_out": list(schema.left_out),
+            "empty": dict(self.found.empty),
+        }
+
+
+def written(name: str, document: dict[str, Any]) -> list[Path]:
+    """Writes record and page beside the runbooks, each whole or not at all; raises Refused."""
+    folder = RUNBOOKS / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            replaced(folder / PAGE, page(document)),
+            replaced(folder / FILE, json.dumps(sealed(document), indent=1, ensure_ascii=False) + "\n"),
+        ]
+    except OSError as error:
+        raise Refused(f"{folder} cannot be written: {error.strerror}") from None

@@ -1,0 +1,214 @@
+"""The twin of an environment: the same words, but for its addresses, for what only the outside knows, and for plain waits."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.core.errors import Refused
+from cutover.core.plain import span
+from cutover.environment import Environment, rules
+from cutover.environment.figures import known_figures
+from cutover.rehearsal.figures import stand_ins
+from cutover.rehearsal.words import ADDRESS, OUTSIDE, SIZE, NotRehearsed, Rewritten, Words
+from cutover.world.sites import Balanced, Site, Weighted
+
+LONGEST_SOAK = 60.0
+SOAK, TTL, TTL_LOWERED, SLACK = 2.0, 5, 1, 1.0
+"""In seconds: how long a soak or the bake is at most, the records' two TTLs and what resolvers add to them."""
+DRAINED, LATE, SETTLE = 2.0, 1.0, 1.0
+"""Of blue's silence before it counts as drained, and of figures and traffic that come late."""
+DRAWS = 60
+ACCOUNT, REGION = "123456789012", "us-east-1"
+"""The AWS account of the local world."""
+EMPTY_IN_THE_TWIN = ("workers", "configuration", "steps", "flags", "databases")
+INSIDE = ("env:SHOP_BLUE_URL", "env:SHOP_GREEN_URL")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The twin's environment, the text of its file, the hostnames that the world serves, and how it differs."""
+
+    environment: Environment
+    text: str
+    sites: tuple[Site, ...]
+    rewritten: tuple[Rewritten, ...]
+    not_rehearsed: tuple[NotRehearsed, ...]
+
+
+def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) -> Twin:
+    """The twin, in a world of so many rows and requests per second; with `watched` a Prometheus scrapes both of its shops.
+
+    Raises Refused with all that has no twin.
+    """
+    words = Words.of(environment)
+    soak = _soak(environment)
+    _refused(words)
+    if soak > LONGEST_SOAK:
+        words.no_twin.append(
+            f"triggers: some look back over {span(soak)}, and the twin's soaks last {span(LONGEST_SOAK)} at most"
+        )
+    sites = tuple(_sites(words))
+    if words.no_twin:
+        listed = "\n  ".join(words.no_twin)
+        raise Refused(f"{environment.name} cannot be rehearsed whole; there is no twin yet of:\n  {listed}")
+    words.put(("world",), {"rows": rows, "rate": rate, **({"watched": True} if watched else {})}, ADDRESS)
+    _addresses(words)
+    _databases(words)
+    _times(words, soak)
+    _people_and_channels(words)
+    stand_ins(words, watched=watched)
+    words.leave_out("TLS at the listeners", "the twin's load balancers speak HTTP on the same listener ports")
+    return Twin(words.environment(), words.text(), sites, tuple(words.rewritten), tuple(words.not_rehearsed))
+
+
+def _refused(words: Words) -> None:
+    """Everything that would be a part of the plan, and has no counterpart in the world."""
+    for name in EMPTY_IN_THE_TWIN:
+        if found := words.at(name):
+            words.no_twin.append(f"{name}: {', '.join(found)}")
+    if words.at("shared_database"):
+        words.no_twin.append("shared_database: the twin has a database on each side")
+    elif not words.at("database") and not words.at("databases"):
+        words.no_twin.append("an environment without a database")
+    if (kind := words.at("database", "clients", "kind")) not in (None, "multi-host"):
+        words.no_twin.append(f"database.clients: kind {kind}")
+    if words.at("database", "schema") == "copied":
+        words.no_twin.append("database.schema: copied")
+
+
+def _sites(words: Words) -> Iterator[Site]:
+    zones = [str(one["carrier"]["zone"]) for one in words.at("hostnames").values() if "zone" in one["carrier"]]
+    for name, one in words.at("hostnames").items():
+        carrier, host = one["carrier"], str(one["host"])
+        match carrier["kind"]:
+            case "alb" if not carrier.get("rule") and not carrier.get("sticky"):
+                zone = next((zone for zone in zones if host.endswith(f".{zone}")), host.partition(".")[2])
+                yield Balanced(
+                    host,
+                    zone,
+                    carrier["load_balancer"],
+                    carrier["blue"],
+                    carrier["green"],
+                    carrier["listener_port"],
+                    TTL,
+                )
+            case "route53" if _plain(carrier):
+                blue, green = carrier["health"]
+                port, zone = carrier["listener_port"], carrier["zone"]
+                yield Weighted(host, zone, carrier["blue"], carrier["green"], blue, green, port, TTL)
+            case kind:
+                words.no_twin.append(f"hostnames.{name}.carrier: kind {kind}{_odd(carrier)}")
+    served = {name for site in _balancers(words) for name in site}
+    for balancer in words.at("maintenance", "load_balancers") or ():
+        if balancer not in served:
+            words.no_twin.append(f"maintenance.load_balancers: {balancer}, which no hostname names")
+
+
+def _plain(carrier: Mapping[str, Any]) -> bool:
+    return carrier["type"] == "CNAME" and len(carrier["health"]) == 2 and not _odd(carrier)
+
+
+def _odd(carrier: Mapping[str, Any]) -> str:
+    odd = [key for key in ("rule", "sticky", "private", "alias", "above", "migrate", "resolver") if carrier.get(key)]
+    if carrier["kind"] == "route53":
+        odd += [f"type {carrier['type']}"] if carrier["type"] != "CNAME" else []
+        odd += ["health, which has to name two load balancers"] if len(carrier["health"]) != 2 else []
+    return f" with {', '.join(odd)}" if odd else ""
+
+
+def _balancers(words: Words) -> Iterator[list[str]]:
+    for one in words.at("hostnames").values():
+        carrier = one["carrier"]
+        yield [carrier["load_balancer"]] if "load_balancer" in carrier else list(carrier.get("health", ()))
+
+
+def _addresses(words: Words) -> None:
+    words.put(("aws", "profile"), None, ADDRESS)
+    words.put(("aws", "region"), REGION, ADDRESS)
+    if words.at("aws", "account") is not None:
+        words.put(("aws", "account"), ACCOUNT, ADDRESS)
+    words.put(("state",), "sqlite", ADDRESS)
+    words.put(("dns", "servers"), "env:SHOP_DNS_SERVERS", ADDRESS)
+    words.put(("dns", "resolvers"), None, ADDRESS)
+    for side, address in zip(("blue", "green"), INSIDE, strict=True):
+        if words.at("smoke", side) is not None:
+            words.put(("smoke", side), address, ADDRESS)
+    if words.at("ledger") is not None:
+        words.put(("ledger",), "env:SHOP_LEDGER", ADDRESS)
+    for name, one in words.at("hostnames").items():
+        if one["carrier"].get("healthy_at_least", 1) > 1:
+            words.put(("hostnames", name, "carrier", "healthy_at_least"), 1, SIZE)
+        _witnesses(words, name, one["observed"])
+
+
+def _witnesses(words: Words, name: str, observed: Mapping[str, Any]) -> None:
+    place = ("hostnames", name, "observed")
+    if "tag" in observed:
+        tag = {
+            "header": "x-shop-version",
+            "blue": "v1",
+            "green": "v2",
+            "path": "/health",
+            "scheme": "http",
+            "port": "srv",
+        }
+        words.put((*place, "tag"), tag, ADDRESS)
+    if "logs" in observed:
+        words.put((*place, "logs"), None, OUTSIDE)
+        words.leave_out(f"hostnames.{name}.observed.logs", "the twin's load balancers write no access logs to S3")
+
+
+def _databases(words: Words) -> None:
+    for side in ("blue", "green"):
+        words.put(("database", side), f"env:SHOP_{side.upper()}_DSN", ADDRESS)
+    for way in ("blue_from_green", "green_from_blue"):
+        words.put(("database", way), None, ADDRESS)
+    backup = words.at("database", "backup")
+    if backup["kind"] == "rds-snapshot":
+        words.put(("database", "backup"), {"kind": "dump", "before": backup["before"]}, OUTSIDE)
+        words.leave_out("database.backup", "there is no RDS in the twin: a dump by pg_dump stands for the snapshot")
+    elif backup.get("folder") is not None:
+        words.put(("database", "backup", "folder"), None, ADDRESS)
+
+
+def _soak(environment: Environment) -> float:
+    """How long a soak lasts in the twin: so long that each trigger can be judged in it."""
+    found = rules(environment.triggers, known_figures(environment.model_dump())) if environment.triggers else ()
+    asked = [one.span.until - one.span.since for rule in found for one in rule.condition.spans(0.0)]
+    return max(SOAK, max(asked, default=0.0))
+
+
+def _times(words: Words, soak: float) -> None:
+    """Waits in which nothing but time goes by; limits, budgets and deadlines stay as they are."""
+    soaks = words.at("shift", "soak")
+    for number in range(len(soaks)) if isinstance(soaks, list) else ():
+        words.at_most(("shift", "soak", number), soak)
+    words.at_most(("shift", "soak"), soak)
+    words.at_most(("bake", "soak"), soak)
+    for name, one in words.at("hostnames").items():
+        place = ("hostnames", name, "carrier")
+        if one["carrier"].get("ttl"):
+            words.at_most((*place, "ttl", "normal"), TTL)
+            words.at_most((*place, "ttl", "cutover"), TTL_LOWERED)
+            words.at_most((*place, "ttl", "slack"), SLACK)
+        if one["carrier"].get("drain"):
+            words.at_most((*place, "drain", "window"), DRAINED)
+            words.at_most((*place, "drain", "late"), LATE)
+    words.at_most(("shift", "evidence", "seconds"), SETTLE)
+    words.at_most(("shift", "evidence", "settle"), SETTLE)
+    if any(observed for one in words.at("hostnames").values() for observed in one["observed"].values()):
+        words.at_most(("shift", "evidence", "requests"), DRAWS)
+
+
+def _people_and_channels(words: Words) -> None:
+    if words.at("notify", "channels"):
+        words.put(("notify",), None, OUTSIDE)
+        words.leave_out("notify", "nobody is told of a rehearsal")
+    if words.at("incidents", "logs"):
+        words.put(("incidents", "logs"), None, OUTSIDE)
+        words.leave_out("incidents.logs", "the logs of the real applications are not on this machine")
+    words.put(("rehearsed_on",), None, OUTSIDE)
+    if words.at("rehearsal", "required"):
+        words.put(("rehearsal", "required"), False, OUTSIDE)
+    if words.at("metrics", "grafana") is not None:
+        words.put(("metrics", "grafana"), None, OUTSIDE)

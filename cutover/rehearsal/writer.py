@@ -1,0 +1,112 @@
+"""Who keeps writing into the schema's tables while a rehearsal goes on, and remembers every row that was acknowledged."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cutover.rehearsal.commands import RehearsalFailed
+from cutover.rehearsal.tables import Filled, Maker
+from cutover.rehearsal.values import NoValue
+
+PAUSE = 0.1  # seconds between two writes
+TABLES = 8  # that are written to at most
+PATIENCE = 10.0
+NAME = "rehearsal-writer"
+
+
+@dataclass
+class Writer:
+    """Inserts rows by the application's own route; a row whose acknowledgement did not come is no promise."""
+
+    dsn: str
+    sides: Mapping[str, str]
+    makers: Sequence[Maker]
+    _promises: list[tuple[Maker, tuple[Any, ...]]] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def promised(self) -> int:
+        return len(self._promises)
+
+    def write_until_told(self) -> None:
+        """Writes into one table after the other, over a new connection whenever one is gone."""
+        number = 0
+        while not self._over.is_set():
+            try:
+                with psycopg.connect(self.dsn, connect_timeout=5, application_name=NAME, autocommit=True) as connection:
+                    while not self._over.wait(PAUSE):
+                        number += 1
+                        self._one(connection, self.makers[number % len(self.makers)])
+            except psycopg.Error:
+                self._over.wait(PAUSE)
+
+    def _one(self, connection: "psycopg.Connection[tuple[Any, ...]]", maker: Maker) -> None:
+        try:
+            row = maker.row()
+        except NoValue:
+            return
+        primary = sql.SQL(", ").join(map(sql.Identifier, maker.table.primary))
+        statement = maker.statement() + sql.SQL(" RETURNING {}").format(primary)
+        try:
+            found = connection.execute(statement, list(row.values())).fetchall()
+        except (psycopg.errors.IntegrityError, psycopg.errors.DataError):
+            return  # refused for good, as some of what is generated is
+        with self._lock:
+            self._promises += [(maker, key) for key in found]
+
+    def prove(self, side: str) -> None:
+        """Every row that was acknowledged is on that side; raises RehearsalFailed."""
+        with self._lock:
+            promises = list(self._promises)
+        by_table: dict[int, list[tuple[Any, ...]]] = {}
+        for maker, key in promises:
+            by_table.setdefault(maker.table.oid, []).append(key)
+        with psycopg.connect(self.sides[side], connect_timeout=5, application_name="cutover rehearsal") as connection:
+            for maker in self.makers:
+                lost = _missing(connection, maker, by_table.get(maker.table.oid, []))
+                if lost:
+                    raise RehearsalFailed(f"on {side} {lost} acknowledged rows of {maker.table.label} are lost")
+
+    def end(self) -> None:
+        self._over.set()
+
+
+def _missing(connection: "psycopg.Connection[tuple[Any, ...]]", maker: Maker, keys: Sequence[tuple[Any, ...]]) -> int:
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in maker.table.primary)
+    there = set(connection.execute(sql.SQL("SELECT {} FROM {}").format(columns, maker.table.identifier)).fetchall())
+    return sum(tuple(_said(connection, part) for part in key) not in there for key in keys)
+
+
+def _said(connection: "psycopg.Connection[tuple[Any, ...]]", part: Any) -> str:
+    found = (
+        connection.execute("SELECT %s::text", [part]).fetchone() if not isinstance(part, (str, int)) else (str(part),)
+    )
+    return str(found[0]) if found is not None else ""
+
+
+@contextmanager
+def writing(variables: Mapping[str, str], found: Filled, seed: int) -> Iterator[Writer]:
+    """A writer at work on the schema's tables that have a key; one that has nothing to do where there is none."""
+    makers = [maker for maker in found.makers if maker.table.primary and found.counts[maker.table.label]][::1]
+    step = max(1, len(makers) // TABLES)
+    writer = Writer(
+        variables["SHOP_APP_DSN"],
+        {side: variables[f"SHOP_{side.upper()}_DSN"] for side in ("blue", "green")},
+        makers[::step][:TABLES],
+    )
+    if not writer.makers:
+        yield writer
+        return
+    thread = threading.Thread(target=writer.write_until_told, name=NAME, daemon=True)
+    thread.start()
+    try:
+        yield writer
+    finally:
+        writer.end()
+        thread.join(timeout=PATIENCE)

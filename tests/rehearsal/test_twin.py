@@ -1,0 +1,154 @@
+"""The twin of an environment: the same words but for what is listed, and the same plan; whatever else differs is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.app import open_environment
+from cutover.core.errors import Refused
+from cutover.core.gate import Gate, Policy
+from cutover.core.plan import Plan
+from cutover.core.step import Step
+from cutover.environment import Environment, load, names, parse
+from cutover.rehearsal.same_plan import proven_same
+from cutover.rehearsal.twin import Twin, twin_of
+from cutover.rehearsal.words import ADDRESS, OUTSIDE, TIME, Words
+from cutover.world.sites import Balanced, Weighted
+
+COMMITTED = Path(__file__).parents[2] / "environments"
+
+
+def twin(environment: Environment) -> Twin:
+    return twin_of(environment, rows=2000, rate=30, watched=True)
+
+
+def plans(tmp_path: Path, found: Twin) -> tuple[Plan, Plan]:
+    (tmp_path / "staging.yaml").write_text(found.text, encoding="utf-8")
+    real = open_environment("staging", read_only=True, directory=COMMITTED)
+    return real.plan, open_environment("staging", read_only=True, directory=tmp_path).plan
+
+
+@pytest.fixture(scope="module")
+def staging() -> Twin:
+    return twin(load("staging", COMMITTED))
+
+
+@pytest.mark.parametrize("name", names(COMMITTED))
+def test_words_that_nobody_rewrites_are_the_same_environment(name: str) -> None:
+    environment = load(name, COMMITTED)
+    assert parse(Words.of(environment).text(), name=name, file="x") == environment
+
+
+def test_each_rewritten_word_is_listed_and_no_other_differs(staging: Twin) -> None:
+    was, now = (Words.of(one).document for one in (load("staging", COMMITTED), staging.environment))
+    differs = set(_differing(was, now))
+    listed = {one.path for one in staging.rewritten}
+    assert differs, "the comparison sees something"
+    unlisted = {path for path in differs if not any(path == one or path.startswith(f"{one}.") for one in listed)}
+    assert not unlisted
+    assert {one.why for one in staging.rewritten} == {ADDRESS, OUTSIDE, TIME}
+
+
+def _differing(was: Any, now: Any, path: str = "") -> list[str]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        return [
+            one for key in was.keys() | now.keys() for one in _differing(was.get(key), now.get(key), f"{path}.{key}")
+        ]
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        named = [str(one.get("name", n)) if isinstance(one, dict) else str(n) for n, one in enumerate(was)]
+        return [one for key, a, b in zip(named, was, now, strict=True) for one in _differing(a, b, f"{path}.{key}")]
+    return [] if was == now else [path.removeprefix(".")]
+
+
+def test_what_the_issue_calls_the_same_stays(staging: Twin) -> None:
+    was, now = load("staging", COMMITTED), staging.environment
+    for word in ("window", "approvals", "maintenance", "owners", "triggers", "rollback", "checkpoints"):
+        assert getattr(was, word) == getattr(now, word), word
+    assert was.shift.shares == now.shift.shares and was.shift.limits == now.shift.limits
+    assert [one.host for one in was.hostnames.values()] == [one.host for one in now.hostnames.values()]
+    assert "STAGING" not in staging.text and "ssm:" not in staging.text and "https://" not in staging.text
+
+
+def test_the_world_sells_at_the_environments_own_names(staging: Twin) -> None:
+    shop, api = staging.sites
+    assert shop == Balanced(
+        "shop.staging.example.com",
+        "staging.example.com",
+        "shop-staging",
+        "shop-staging-blue",
+        "shop-staging-green",
+        443,
+    )
+    assert isinstance(api, Weighted) and (api.blue, api.green_balancer) == ("blue", "api-staging-green")
+
+
+def test_the_twins_plan_is_the_environments(staging: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, staging)
+    assert proven_same(real, other, staging.rewritten, staging.not_rehearsed) > 60
+    assert real.digest() != other.digest(), "the addresses are bound, too"
+
+
+def changed(plan: Plan, name: str, **words: Any) -> Plan:
+    phases = tuple(
+        replace(phase, items=tuple(replace(item, **words) if item.name == name else item for item in phase.items))
+        for phase in plan.phases
+    )
+    return replace(plan, phases=phases)
+
+
+def test_whatever_else_differs_is_refused_with_its_name(staging: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, staging)
+    gate = next(item for _, item in other.walk() if isinstance(item, Gate) and item.name == "green-tested")
+    first, *rest = other.phases
+    differing = {
+        "item green-tested: on_fail": changed(other, gate.name, on_fail=Policy.FREEZE),
+        "item green-tested: deadline": changed(other, gate.name, deadline=gate.deadline + 1),
+        "phase window: budget": replace(
+            other, phases=tuple(replace(p, budget=61.0) if p.name == "window" else p for p in other.phases)
+        ),
+        "phase prepare: owner": replace(other, phases=(replace(first, owner="traffic"), *rest)),
+        "phase bake is in the real plan only": replace(other, phases=other.phases[:-1]),
+        "guard one-writer: policy": replace(
+            other, guards=(replace(other.guards[0], policy=Policy.NOTIFY), *other.guards[1:])
+        ),
+        "is in the real plan only": replace(other, phases=(replace(first, items=first.items[:-1]), *rest)),
+    }
+    for said, plan in differing.items():
+        with pytest.raises(Refused) as refused:
+            proven_same(real, plan, staging.rewritten, staging.not_rehearsed)
+        assert said in refused.value.message, said
+
+
+def test_another_state_of_a_step_is_refused(staging: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, staging)
+    step = next(item for _, item in other.walk() if isinstance(item, Step) and item.name == "traffic-shop-100")
+    rest = [one for one in staging.rewritten if one.was != 10]
+    with pytest.raises(Refused) as refused:
+        proven_same(real, other, rest, staging.not_rehearsed)
+    assert "ttl-lowered-api" in refused.value.message and step.name not in refused.value.message
+
+
+def test_waits_may_be_shorter_only_where_waits_were_shortened(staging: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, staging)
+    with pytest.raises(Refused) as refused:
+        proven_same(real, other, [one for one in staging.rewritten if one.why != TIME], staging.not_rehearsed)
+    assert "soak-10: hold is 300, in the twin 2" in refused.value.message
+
+
+def test_everything_without_a_twin_is_said_at_once() -> None:
+    with pytest.raises(Refused) as refused:
+        twin(load("local-flag", COMMITTED))
+    for said in ("flags: suggestions", "shared_database", "hostnames.suggestions.carrier: kind flag"):
+        assert said in refused.value.message
+    with pytest.raises(Refused) as refused:
+        twin(load("local-databases", COMMITTED))
+    assert "databases: shop, hooks" in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["local", "local-maintenance", "local-watched"])
+def test_a_local_environment_has_a_twin_too(name: str) -> None:
+    found = twin(load(name, COMMITTED))
+    assert found.environment.name == name
+    assert not [one for one in found.rewritten if one.why == TIME and one.now > one.was]
