@@ -87,7 +87,7 @@ def test_everything_serves_and_says_where(home: Path) -> None:
     assert set(exported) == {
         *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "PG_BIN"),
         *("SHOP_BLUE_DSN", "SHOP_GREEN_DSN", "SHOP_APP_DSN", "SHOP_DNS_SERVERS", "SHOP_LEDGER"),
-        *("SHOP_BLUE_URL", "SHOP_GREEN_URL"),
+        *("SHOP_BLUE_URL", "SHOP_GREEN_URL", "SHOP_HOSTS"),
     }
     script = f'. \'{home / "world" / "env.sh"}\' && printf %s "$SHOP_APP_DSN" && "$PG_BIN/psql" --version'
     sourced = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True, env={})
