@@ -81,7 +81,9 @@ class Streams:
     beat: float = BEAT
     most: int = MOST
     open: int = field(default=0, init=False)
-    _joined: dict[tuple[asyncio.Event, int, int], tuple[int, bytes]] = field(default_factory=dict, init=False, repr=False)
+    _joined: dict[tuple[asyncio.Event, int, int], tuple[int, bytes]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     async def answer(self, request: Request) -> Response:
         """The stream, as long as the session and the server last."""

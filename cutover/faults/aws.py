@@ -4,7 +4,7 @@ import json
 import urllib.request
 from typing import Any
 
-from cutover.faults.fault import PAST_DEADLINES, SHORT, UNTIL_OVER, Act, Fault, Scene
+from cutover.faults.fault import IN_SHIFT, PAST_DEADLINES, SHORT, UNTIL_OVER, Act, Fault, Scene
 
 MANY = 100_000
 
@@ -35,22 +35,22 @@ def _well(scene: Scene) -> None:
 
 EXPIRED = "The security token included in the request is expired"
 FAULTS = (
-    Fault("aws-throttled", "every call is throttled", _ordered(operation="*", code="Throttling"), _well, SHORT + 3),
-    Fault("aws-500", "every call fails with an internal error", _ordered(operation="*", code="InternalFailure"), _well, SHORT + 3),
+    Fault("aws-throttled", "every call is throttled", _ordered(operation="*", code="Throttling"), _well, SHORT + 3, first=IN_SHIFT),
+    Fault("aws-500", "every call fails with an internal error", _ordered(operation="*", code="InternalFailure"), _well, SHORT + 3, first=IN_SHIFT),
     Fault(
         "aws-response-lost", "the next two changes are made, and their answers are lost",
-        _ordered(operation="writes", lose_response=True, times=2), _well, UNTIL_OVER,
+        _ordered(operation="writes", lose_response=True, times=2), _well, UNTIL_OVER, first=IN_SHIFT,
     ),
     Fault(
         "aws-token-expired", "the credentials have expired",
-        _ordered(operation="*", code="ExpiredToken", message=EXPIRED, status=403), _well, PAST_DEADLINES,
+        _ordered(operation="*", code="ExpiredToken", message=EXPIRED, status=403), _well, PAST_DEADLINES, first=IN_SHIFT,
     ),
     Fault(
         "aws-late-reads", "for three seconds after a change reads answer the state before it",
-        _posted("/_world/late", seconds=3), _posted("/_world/late", seconds=0), UNTIL_OVER,
+        _posted("/_world/late", seconds=3), _posted("/_world/late", seconds=0), UNTIL_OVER, first=IN_SHIFT,
     ),
     Fault(
         "aws-no-effect", "a weight is accepted and read back, and no request follows it",
-        _posted("/_world/effect", frozen=True), _posted("/_world/effect", frozen=False), PAST_DEADLINES,
+        _posted("/_world/effect", frozen=True), _posted("/_world/effect", frozen=False), PAST_DEADLINES, first=IN_SHIFT,
     ),
 )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 from cutover.bench.typed import Running
 from cutover.faults.ground import Ground
 
+IN_WINDOW = ("locked", "back-locked", "commit", "back-commit", "committed", "back-committed")
+IN_SHIFT = ("shift-50", "back-shift", "shift-100", "bake", "resume")
 BARE = "bare"  # the environment of the faults that need nothing more
 PAST_DEADLINES = 14.0  # seconds: longer than any question to a server may take
 SHORT = 3.0
@@ -50,5 +52,7 @@ class Fault:
     words: Mapping[str, Any] = field(default_factory=dict)
     variables: Callable[[Ground], Mapping[str, str]] = lambda ground: {}
     """What the program is started with."""
+    first: tuple[str, ...] = IN_WINDOW
+    """The places where it does most, which are tried before the others."""
     of_program: bool = False
     """It is done to the program itself, so it needs one that runs."""

@@ -19,7 +19,7 @@ from cutover.core.journal import Entry
 from cutover.faults.link import Link
 from cutover.state.sqlite import SqliteState
 from cutover.world import short_ttl, world, world_state
-from cutover.world.processes import Process
+from cutover.world.processes import Process, WorldError
 
 ROWS, RATE = 3000, 20
 GREEN_SIZE = "400m"
@@ -28,9 +28,11 @@ TTL = {"normal": 2, "cutover": 1, "slack": 0}
 LED = {"blue": "SHOP_BLUE_DSN", "green": "SHOP_GREEN_DSN", "aws": "AWS_ENDPOINT_URL"}
 SMOKE = '''"""What a side has to be able to do; where the file named beside it lies, every second look fails."""
 
+import json
 import os
 import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 URL = os.environ["SMOKE_URL"]
 FLAPS = Path(__file__).with_name("flapping")
@@ -43,6 +45,13 @@ def test_health():
         assert looks % 2 == 0, "flapping on demand"
     with urllib.request.urlopen(URL + "/health", timeout=10) as answer:
         assert answer.status == 200
+
+
+def test_checkout():
+    order = {"idempotency_key": os.environ.get("SMOKE_KEY") or str(uuid4()), "customer_id": 1, "lines": [{"product_id": 1, "quantity": 1}]}
+    request = urllib.request.Request(URL + "/api/checkout", json.dumps(order).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 201
 '''
 
 
@@ -81,12 +90,17 @@ class Ground(Staged):
     def close(self) -> None:
         for link in self.links.values():
             link.close()
-        for running in self._started:
-            running.kill()
-        world.down(self.home)
+        self.end_commands()
+        if self._mounts:
+            with suppress(WorldError):
+                world.kill(self.home, "green")
         for place in self._mounts:
             subprocess.run(["umount", "-l", str(place)], timeout=20, check=False)
         super().close()
+
+    def end_commands(self) -> None:
+        for running in self._started:
+            running.kill()
 
     def small(self, folder: str) -> Path:
         """Where the program keeps its state, or where green's data is."""
@@ -122,7 +136,9 @@ class Ground(Staged):
         led = {variable: _through(known[variable], self.links[name]) for name, variable in LED.items()}
         direct = {"BLUE_DIRECT": known["SHOP_BLUE_DSN"], "GREEN_DIRECT": known["SHOP_GREEN_DSN"]}
         notices = {"NOTICES": f"http://127.0.0.1:{self.links['notices'].port}/health"}
-        return super().variables({"CUTOVER_HOME": str(self.small("state")), **known, **led, **direct, **notices, **self.more, **(more or {})})
+        return super().variables(
+            {"CUTOVER_HOME": str(self.small("state")), **known, **led, **direct, **notices, **self.more, **(more or {})}
+        )
 
     def fault_environment(self, name: str, **changes: Any) -> str:
         """An environment whose run is short and that takes its addresses from the variables alone."""
@@ -158,7 +174,9 @@ class Ground(Staged):
                 return ""
             if time.monotonic() > end:
                 running.kill()
-                raise BenchFailed(f"$ {' '.join(running.args)}\nneither ended nor halted in {within:g} s\n{running.err()}")
+                raise BenchFailed(
+                    f"$ {' '.join(running.args)}\nneither ended nor halted in {within:g} s\n{running.err()}"
+                )
             time.sleep(0.02)
         return place
 
@@ -206,9 +224,10 @@ class Ground(Staged):
         found = []
         for side in ("blue", "green"):
             address = self.dsn(side).replace("postgres@", "shop@")
-            with suppress(psycopg.Error), psycopg.connect(
-                address, connect_timeout=5, application_name="cutover-test"
-            ) as session:
+            with (
+                suppress(psycopg.Error),
+                psycopg.connect(address, connect_timeout=5, application_name="cutover-test") as session,
+            ):
                 session.execute(f"SET LOCAL lock_timeout = '{wait}'; SET TRANSACTION READ WRITE".encode())
                 session.execute("INSERT INTO shop.events (kind, at) SELECT kind, at FROM shop.events LIMIT 1")
                 found.append(side)

@@ -1,6 +1,6 @@
 """The links from the program to blue, green and AWS: swallowed, reset, slow, half-open, cut around a COMMIT."""
 
-from cutover.faults.fault import PAST_DEADLINES, SHORT, Act, Fault
+from cutover.faults.fault import IN_SHIFT, IN_WINDOW, PAST_DEADLINES, SHORT, Act, Fault
 from cutover.faults.link import Mode
 
 SERVERS = {"blue": "blue's PostgreSQL", "green": "green's PostgreSQL", "aws": "AWS"}
@@ -17,7 +17,14 @@ def _made(link: str, mode: Mode) -> Act:
 
 
 FAULTS = tuple(
-    Fault(f"link-{link}-{mode}", why.format(server), _made(link, mode), _made(link, Mode.PASS), lasts)
+    Fault(
+        f"link-{link}-{mode}",
+        why.format(server),
+        _made(link, mode),
+        _made(link, Mode.PASS),
+        lasts,
+        first=IN_SHIFT if link == "aws" else IN_WINDOW,
+    )
     for link, server in SERVERS.items()
     for mode, (lasts, why) in MODES.items()
 ) + tuple(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cutover.faults.fault import UNTIL_OVER, Act, Fault, Scene
+from cutover.faults.fault import IN_SHIFT, UNTIL_OVER, Act, Fault, Scene
 from cutover.faults.ground import Ground
 from cutover.faults.link import Mode
 
@@ -12,7 +12,9 @@ SMOKE: dict[str, Any] = {"smoke": {"blue": "env:SHOP_BLUE_URL", "green": "env:SH
 WATCHED: dict[str, Any] = {
     "metrics": {
         "sources": {"own": {"kind": "command", "variables": {"FIGURE": "env:FIGURE"}}},
-        "figures": {"trouble": {"source": "own", "query": 'cat "$FIGURE"', "unit": "count", "side": "green", "step": "1s"}},
+        "figures": {
+            "trouble": {"source": "own", "query": 'cat "$FIGURE"', "unit": "count", "side": "green", "step": "1s"}
+        },
     },
     "triggers": {"trouble": {"when": "trouble > 5", "then": "rollback"}},
 }
@@ -55,13 +57,14 @@ def _flapping(scene: Scene) -> Path:
 
 
 def _metrics(name: str, why: str, inject: Act) -> Fault:
-    return Fault(name, why, inject, _well, environment="watched", words=WATCHED, variables=_given)
+    return Fault(name, why, inject, _well, environment="watched", words=WATCHED, variables=_given, first=IN_SHIFT)
 
 
 FAULTS = (
     Fault(
         "smoke-flapping", "every second smoke test fails", lambda scene: _flapping(scene).touch(),
         lambda scene: _flapping(scene).unlink(missing_ok=True), UNTIL_OVER, environment="smoked", words=SMOKE,
+        first=IN_SHIFT,
     ),
     _metrics("metrics-absent", "a figure that a trigger judges is not there", _absent),
     _metrics("metrics-late", "the source of a figure does not answer", _late),
@@ -71,5 +74,6 @@ FAULTS = (
         lambda scene: scene.ground.links["notices"].set(Mode.BLACK_HOLE),
         lambda scene: scene.ground.links["notices"].set(Mode.PASS),
         UNTIL_OVER, environment="notified", words=NOTIFIED,
+        first=IN_SHIFT,
     ),
 )  # fmt: skip

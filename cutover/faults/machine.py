@@ -15,7 +15,8 @@ def _no_faketime() -> str:
     return "" if glob.glob(FAKETIME) else "libfaketime (apt-get install faketime)"
 
 
-def _no_mount() -> str:
+def no_mount() -> str:
+    """What is missing to mount a small file system."""
     return "" if os.geteuid() == 0 and os.access("/proc/mounts", os.R_OK) else "root, to mount a small file system"
 
 
@@ -63,10 +64,10 @@ def _green_again(scene: Scene) -> None:
 FAULTS = (
     Fault(
         "disk-full-journal", "no space is left where the journal is", _filled("state"), _emptied("state"), UNTIL_OVER,
-        lacking=_no_mount,
+        lacking=no_mount,
     ),
     Fault(
-        "disk-full-green", "no space is left where green's data is", _filled("green"), _green_again, lacking=_no_mount
+        "disk-full-green", "no space is left where green's data is", _filled("green"), _green_again, lacking=no_mount
     ),
     Fault(
         "clock-forward", "the program's clock is set an hour forward", _set("+3600"), _set("+0"), UNTIL_OVER,

@@ -10,7 +10,9 @@ from cutover.bench.figures import BenchFailed
 from cutover.faults.fault import SHORT, UNTIL_OVER, Act, Fault, Scene
 
 MOST = 400  # sessions; max_connections is less
-SUBSCRIPTIONS = "SELECT subname::text FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = 'shop')"
+SUBSCRIPTIONS = (
+    "SELECT subname::text FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = 'shop')"
+)
 CONFLICT = """
 SET default_transaction_read_only = off; SET session_replication_role = replica;
 INSERT INTO shop.orders SELECT (jsonb_populate_record(o, jsonb_build_object(
@@ -53,7 +55,9 @@ def _drop(session: "psycopg.Connection[Any]", name: str) -> None:
     """Its sender is ended until the drop comes first: the follower connects again at once."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        session.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", [name])
+        session.execute(
+            "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", [name]
+        )
         with suppress(psycopg.errors.ObjectInUse):
             session.execute("SELECT pg_drop_replication_slot(%s)", [name])
             return
@@ -95,7 +99,7 @@ def _long_transaction(scene: Scene) -> None:
 
 def _full(side: str) -> Act:
     def act(scene: Scene) -> None:
-        held = []
+        held: list[psycopg.Connection[Any]] = []
         with suppress(psycopg.OperationalError):
             while len(held) < MOST:
                 held.append(_session(scene, side))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cutover.bench.figures import BenchFailed
 from cutover.faults.fault import BARE
 from cutover.faults.ground import Ground
-from cutover.faults.places import BACK, FORWARD, RESUME
+from cutover.faults.places import BACK, BEFORE_TRAFFIC, FORWARD
 from cutover.faults.schedule import Schedule, Strike
 from cutover.faults.walking import Walk
 from cutover.faults.watcher import Watcher
@@ -42,35 +42,41 @@ class Result:
 
 def environment_for(ground: Ground, strikes: Sequence[Strike]) -> str:
     """Writes the environment that these faults need, and answers its name."""
-    names = sorted({strike.fault.environment for strike in strikes} - {BARE})
+    names = named(strikes)
     words = {key: value for strike in strikes for key, value in strike.fault.words.items()}
-    return ground.fault_environment("-".join(names) or BARE, **words)
+    return ground.fault_environment(names, **words)
+
+
+def named(strikes: Sequence[Strike]) -> str:
+    return "-".join(sorted({strike.fault.environment for strike in strikes} - {BARE})) or BARE
 
 
 def tried(ground: Ground, schedule: Schedule) -> Iterator[Result]:
     """A result for each way that the schedule's faults concern; at the end of it blue serves, whatever happened."""
     environment = environment_for(ground, schedule.strikes)
     legs = schedule.legs
+    phase, places = BEFORE_TRAFFIC
+    until = phase if {strike.place.name for strike in schedule.strikes} <= places else ""
     if BACK in legs and len(legs) == 1:
-        walked_well(ground, environment, FORWARD)
+        walked_well(ground, environment, FORWARD, until)
     for leg in legs:
-        yield walked(ground, environment, leg, schedule.of_leg(leg))
+        yield walked(ground, environment, leg, schedule.of_leg(leg), until)
     if BACK not in legs:
         walked_well(ground, environment, BACK)
 
 
-def walked_well(ground: Ground, environment: str, leg: str) -> None:
+def walked_well(ground: Ground, environment: str, leg: str, until: str = "") -> None:
     """The same way without any fault; raises BenchFailed when it does not end well at once."""
-    walk = Walk(ground, environment, leg)
+    walk = Walk(ground, environment, leg, until)
     walk.under(())
     if walk.codes != [0] or not walk.at_its_end():
         raise BenchFailed(f"without a fault, after all were healed: {walk.told[-1]}")
 
 
-def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]) -> Result:
+def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike], until: str = "") -> Result:
     """One way under faults, and everything that has to hold of it."""
     began = time.time()
-    walk = Walk(ground, environment, leg)
+    walk = Walk(ground, environment, leg, until)
     before = len(ground.entries(environment))
     ground.more = {name: value for strike in strikes for name, value in strike.fault.variables(ground).items()}
     watcher = Watcher(ground)
@@ -90,7 +96,8 @@ def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]
     return Result(
         strikes=tuple(map(str, strikes)),
         leg=leg,
-        outcome=_outcome(ground, environment, walk, before) + (f" (not reached: {', '.join(missed)})" if missed else ""),
+        outcome=_outcome(ground, environment, walk, before)
+        + (f" (not reached: {', '.join(missed)})" if missed else ""),
         path=walk.path,
         problems=tuple(problems),
         acknowledged=len(seen.acknowledged),
@@ -156,6 +163,3 @@ def _traffic_too_soon(ground: Ground, environment: str, began: float) -> Iterato
     early = [line for line in ground.ledger.lines(began, until) if began + 2 < line["at"] and line["ack"] < until]
     if any(line["version"] == GREEN for line in early):
         yield "customers were answered by green before it was validated"
-
-
-__all__ = ["FORWARD", "RESUME", "Result", "environment_for", "tried", "walked", "walked_well"]

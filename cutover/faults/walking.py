@@ -19,8 +19,9 @@ from cutover.faults.schedule import Strike
 LONGEST = 170.0  # seconds that a command may take under a fault; every wait of the program has a deadline below it
 TRIES = 6  # commands that an operator may have to type
 NEXT = re.compile(r"invoke ((?:cutover|resume|rollback|unlock)\b[^\n;,`)]*?)(?:\s+or\s.*)?$", re.MULTILINE)
-ENDS = {BACK: ("rolled-back", ("open", "fenced"))}
-FORWARD_END = ("done", ("fenced", "open"))
+ENDS = {BACK: (("rolled-back",), ("open", "fenced"))}
+BACKWARDS = ["rollback", "--reason", "a fault"]
+FORWARD_END = (("done", "until"), ("fenced", "open"))
 
 
 @dataclass
@@ -30,18 +31,20 @@ class Walk:
     ground: Ground
     environment: str
     leg: str
+    until: str = ""
+    """The last phase of the way forward; empty means all of them."""
     codes: list[int] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
     told: list[Done] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    _running: Running | None = None
     _lasting: list[tuple[float, Fault]] = field(default_factory=list)
 
     @property
     def first(self) -> list[str]:
         """What an operator types for this way."""
-        asked = {BACK: ["rollback", "--reason", "a fault"], RESUME: ["resume"]}.get(self.leg, ["cutover"])
-        return [*self._complete(asked)]
+        return self._complete({BACK: BACKWARDS, RESUME: ["resume"]}.get(self.leg, self._forward()))
 
     def under(self, strikes: Sequence[Strike]) -> None:
         """Walks with the faults at their places; they are healed when their time or the program is over."""
@@ -70,10 +73,10 @@ class Walk:
             self.problems.append(f"no end after {len(self.codes)} commands: {self.path}, sides {self.ground.sides()}")
 
     def at_its_end(self) -> bool:
-        outcome, sides = ENDS.get(self.leg, FORWARD_END)
+        outcomes, sides = ENDS.get(self.leg, FORWARD_END)
         entries = self.ground.entries(self.environment)
         last = entries[-1] if entries else None
-        over = last is not None and last.kind == "leg-ended" and last.data["outcome"] == outcome
+        over = last is not None and last.kind == "leg-ended" and last.data["outcome"] in outcomes
         return over and self._sides() == sides
 
     @property
@@ -88,7 +91,10 @@ class Walk:
                 return self._complete([word for word in shlex.split(found[-1]) if word != "…"])
         if done.code not in (0, 5, 6) and self.typed[-1].split()[0] != "resume":
             return self._complete(["resume"])
-        return self._complete(["rollback", "--reason", "a fault"] if self.leg == BACK else ["cutover"])
+        return self._complete(BACKWARDS if self.leg == BACK else self._forward())
+
+    def _forward(self) -> list[str]:
+        return ["cutover", *(["--until", self.until] if self.until else [])]
 
     # --- parts -------------------------------------------------------------------------------------------------
 
@@ -124,12 +130,12 @@ class Walk:
             self.reached.append(str(strike))
             self._lasting.append((time.monotonic() + strike.fault.lasts, strike.fault))
             strike.fault.inject(Scene(self.ground, self.environment, running))
-            self._last_running = running
+            self._running = running
 
     def _heal(self, now: float) -> None:
         for entry in [entry for entry in self._lasting if entry[0] <= now]:
             self._lasting.remove(entry)
-            entry[1].heal(Scene(self.ground, self.environment, getattr(self, "_last_running", None)))
+            entry[1].heal(Scene(self.ground, self.environment, self._running))
 
     def _heal_all(self) -> None:
         self._heal(float("inf"))

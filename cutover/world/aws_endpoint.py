@@ -124,7 +124,9 @@ class Endpoint:
             return [fault.refuse(environ, start_response)]
         ask = self._ask_own if service in self._own else self._ask_moto
         status, headers, content = self._late.answer(
-            operation, (service, environ["PATH_INFO"], environ.get("QUERY_STRING", ""), body), ask(service, environ, body)
+            operation,
+            (service, environ["PATH_INFO"], environ.get("QUERY_STRING", ""), body),
+            ask(service, environ, body),
         )
         self._log.note(service, operation, int(status.split()[0]), *about)
         if fault is not None and fault.lose_response:

@@ -11,7 +11,11 @@ def shorten(endpoint: str, seconds: int) -> None:
     """Gives every record that has a weight this TTL."""
     connect: Any = boto3.client  # typed for every service by name, and this takes any
     route53 = connect(
-        "route53", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="local", aws_secret_access_key="local"
+        "route53",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
     )
     for zone in route53.list_hosted_zones()["HostedZones"]:
         records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
