@@ -9,7 +9,7 @@ from cutover.faults.ground import Ground
 
 IN_WINDOW = ("locked", "back-locked", "commit", "back-commit", "committed", "back-committed")
 IN_SHIFT = ("shift-50", "back-shift", "shift-100", "bake", "resume")
-BARE = "bare"  # the environment of the faults that need nothing more
+BARE = "faults"  # the environment of the faults that need nothing more
 PAST_DEADLINES = 14.0  # seconds: longer than any question to a server may take
 SHORT = 3.0
 UNTIL_OVER = 60.0  # seconds: healed when the program has ended, at the latest then

@@ -83,13 +83,16 @@ class Ground(Staged):
         short_ttl.shorten(self.world_variables()["AWS_ENDPOINT_URL"], TTL["normal"])
         if small:
             self._green_on_small()
+        self.link()
+
+    def link(self) -> None:
+        """Makes the links; the world has to be up."""
         for name, variable in LED.items():
             self.links[name] = Link(name, urlsplit(self.world_variables()[variable]).port or 0)
         self.links["notices"] = Link("notices", self.part("shop-v1").port)
 
     def close(self) -> None:
-        for link in self.links.values():
-            link.close()
+        self.unlink()
         self.end_commands()
         if self._mounts:
             with suppress(WorldError):
@@ -97,6 +100,10 @@ class Ground(Staged):
         for place in self._mounts:
             subprocess.run(["umount", "-l", str(place)], timeout=20, check=False)
         super().close()
+
+    def unlink(self) -> None:
+        for link in self.links.values():
+            link.close()
 
     def end_commands(self) -> None:
         for running in self._started:

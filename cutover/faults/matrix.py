@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cutover.bench.figures import BenchFailed
 from cutover.faults.catalogue import FAULTS
-from cutover.faults.fault import Fault
+from cutover.faults.fault import BARE, Fault
 from cutover.faults.ground import PREFIX, Ground
 from cutover.faults.machine import no_mount
 from cutover.faults.places import BACK, BY_NAME, FORWARD
@@ -140,7 +140,7 @@ def _work(
 def prepared(ground: Ground) -> None:
     """The ground stands, and has seen one cutover and its way back."""
     ground.set_up(small=not no_mount())
-    name = ground.fault_environment("bare")
+    name = ground.fault_environment(BARE)
     for leg in (FORWARD, BACK):
         walked_well(ground, name, leg)
 

@@ -48,7 +48,8 @@ def environment_for(ground: Ground, strikes: Sequence[Strike]) -> str:
 
 
 def named(strikes: Sequence[Strike]) -> str:
-    return "-".join(sorted({strike.fault.environment for strike in strikes} - {BARE})) or BARE
+    """What that environment is called."""
+    return "-".join([BARE, *sorted({strike.fault.environment for strike in strikes} - {BARE})])
 
 
 def tried(ground: Ground, schedule: Schedule) -> Iterator[Result]:
@@ -66,11 +67,13 @@ def tried(ground: Ground, schedule: Schedule) -> Iterator[Result]:
 
 
 def walked_well(ground: Ground, environment: str, leg: str, until: str = "") -> None:
-    """The same way without any fault; raises BenchFailed when it does not end well at once."""
+    """The same way without any fault; raises BenchFailed when it does not come to its end."""
     walk = Walk(ground, environment, leg, until)
     walk.under(())
-    if walk.codes != [0] or not walk.at_its_end():
-        raise BenchFailed(f"without a fault, after all were healed: {walk.told[-1]}")
+    walk.to_its_end()
+    if walk.problems:
+        last = walk.told[-1] if walk.told else "nothing was heard"
+        raise BenchFailed(f"without a fault, after all were healed: {'; '.join(walk.problems)}\n{last}")
 
 
 def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike], until: str = "") -> Result:

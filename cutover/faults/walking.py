@@ -20,6 +20,7 @@ LONGEST = 170.0  # seconds that a command may take under a fault; every wait of 
 TRIES = 6  # commands that an operator may have to type
 NEXT = re.compile(r"invoke ((?:cutover|resume|rollback|unlock)\b[^\n;,`)]*?)(?:\s+or\s.*)?$", re.MULTILINE)
 ENDS = {BACK: (("rolled-back",), ("open", "fenced"))}
+SILENT = (0, -9)  # exit codes after which there is nothing more to type, once a way is at its end
 BACKWARDS = ["rollback", "--reason", "a fault"]
 FORWARD_END = (("done", "until"), ("fenced", "open"))
 
@@ -64,11 +65,15 @@ class Walk:
         """Types what the program says, until this way is at its end; notes it as a problem where that does not lead there."""
         self._supervised()
         for _ in range(TRIES):
-            if self.at_its_end():
+            there = self.at_its_end()
+            if there and self.codes[-1] in SILENT:
                 return
             command = self.next_command()
             self._note(self.ground.run(*command, within=LONGEST), command)
             self._supervised()
+            if there and self.codes[-1]:
+                self.problems.append(f"at the end, and what it said to type ended with {self.codes[-1]}: {self.path}")
+                return
         if not self.at_its_end():
             self.problems.append(f"no end after {len(self.codes)} commands: {self.path}, sides {self.ground.sides()}")
 
