@@ -20,6 +20,7 @@ LONGEST = 170.0  # seconds that a command may take under a fault; every wait of 
 TRIES = 6  # commands that an operator may have to type
 NEXT = re.compile(r"invoke ((?:cutover|resume|rollback|unlock)\b[^\n;,`)]*?)(?:\s+or\s.*)?$", re.MULTILINE)
 ENDS = {BACK: (("rolled-back",), ("open", "fenced"))}
+STANDS = "until a person says to go on: well now"  # what a run that is held by a trigger shows
 SILENT = (0, -9)  # exit codes after which there is nothing more to type, once a way is at its end
 BACKWARDS = ["rollback", "--reason", "a fault"]
 FORWARD_END = (("done", "until"), ("fenced", "open"))
@@ -93,7 +94,7 @@ class Walk:
         done = self.told[-1]
         if found := NEXT.findall(done.err):
             with suppress(ValueError):
-                return self._complete([word for word in shlex.split(found[-1]) if word != "…"])
+                return self._complete(["a fault" if word == "…" else word for word in shlex.split(found[-1])])
         if done.code not in (0, 5, 6) and self.typed[-1].split()[0] != "resume":
             return self._complete(["resume"])
         return self._complete(BACKWARDS if self.leg == BACK else self._forward())
@@ -120,6 +121,9 @@ class Walk:
                 waiting = [strike for strike in waiting if strike not in here]
                 self._strike(here, running)
                 self.ground.let_go()
+            if not self._lasting and STANDS in running.err()[-400:]:
+                said = self._complete(["resume"])
+                self._note(self.ground.run(*said, within=LONGEST), said)
             if time.monotonic() > end:
                 self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {LONGEST:g} s")
                 running.kill()
