@@ -15,7 +15,7 @@ from cutover.faults.ground import PREFIX, Ground
 from cutover.faults.machine import no_mount
 from cutover.faults.places import BACK, BY_NAME, FORWARD
 from cutover.faults.schedule import Schedule, Strike, shortest
-from cutover.faults.trial import Result, named, tried, walked_well
+from cutover.faults.trial import Result, tried, walked_well
 
 Say = Callable[[str], None]
 
@@ -57,7 +57,8 @@ def rounds(strikes: Sequence[Strike]) -> list[Schedule]:
 
 def _width(one: Schedule, forward: dict[str, list[Strike]], back: dict[str, list[Strike]]) -> int:
     """How many faults share an environment: that many rounds are one look at each of them."""
-    cells = [*forward.get(named(one.strikes), []), *back.get(named(one.strikes), [])]
+    name = one.strikes[0].fault.environment
+    cells = [*forward.get(name, []), *back.get(name, [])]
     return max(1, len({strike.fault.name for strike in cells}))
 
 

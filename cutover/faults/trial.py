@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cutover.bench.figures import BenchFailed
 from cutover.faults.fault import BARE
 from cutover.faults.ground import Ground
-from cutover.faults.places import BACK, BEFORE_TRAFFIC, FORWARD
+from cutover.faults.places import BACK, BEFORE_TRAFFIC, FORWARD, RESUME
 from cutover.faults.schedule import Schedule, Strike
 from cutover.faults.walking import Walk
 from cutover.faults.watcher import Watcher
@@ -61,6 +61,8 @@ def tried(ground: Ground, schedule: Schedule) -> Iterator[Result]:
     if BACK in legs and len(legs) == 1:
         walked_well(ground, environment, FORWARD, until)
     for leg in legs:
+        if leg == RESUME and FORWARD in legs:
+            walked_well(ground, environment, BACK)
         yield walked(ground, environment, leg, schedule.of_leg(leg), until)
     if BACK not in legs:
         walked_well(ground, environment, BACK)

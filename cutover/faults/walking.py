@@ -40,6 +40,8 @@ class Walk:
     told: list[Done] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    said: int = 0
+    """How often a run that stood still was told to go on."""
     _running: Running | None = None
     _lasting: list[tuple[float, Fault]] = field(default_factory=list)
 
@@ -87,7 +89,8 @@ class Walk:
 
     @property
     def path(self) -> str:
-        return " → ".join(f"{words.split()[0]} {code}" for words, code in zip(self.typed, self.codes, strict=True))
+        typed = [f"{words.split()[0]} {code}" for words, code in zip(self.typed, self.codes, strict=True)]
+        return " → ".join(typed) + (f", told {self.said} × to go on" if self.said else "")
 
     def next_command(self) -> list[str]:
         """What the last command said to type; where it died without a word, `resume`, and else the same again."""
@@ -122,8 +125,8 @@ class Walk:
                 self._strike(here, running)
                 self.ground.let_go()
             if not self._lasting and STANDS in running.err()[-400:]:
-                said = self._complete(["resume"])
-                self._note(self.ground.run(*said, within=LONGEST), said)
+                self.ground.run(*self._complete(["resume"]), within=LONGEST).ended(0)
+                self.said += 1
             if time.monotonic() > end:
                 self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {LONGEST:g} s")
                 running.kill()

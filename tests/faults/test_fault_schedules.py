@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cutover.bench.typed import Done
 from cutover.core.errors import ConfigurationRefused
 from cutover.faults import catalogue, matrix, places, record
+from cutover.faults.ground import Ground
 from cutover.faults.schedule import Schedule, Strike, cells, drawn, shortest
 from cutover.faults.trial import Result
+from cutover.faults.walking import Walk
 
 TEXT = "link-blue-reset@locked,aws-throttled@shift-50,kill-green@back-commit"
 
@@ -66,6 +71,22 @@ def test_names_are_told_apart() -> None:
     assert len(places.BY_NAME) == len(places.PLACES)
     known = {place for fault in catalogue.FAULTS for place in fault.first}
     assert known <= set(places.BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "typed"),
+    [
+        (5, "refused: no\nnext: invoke resume --env faults   or   invoke rollback --env faults --reason '…'\n", "resume --env faults --json"),
+        (4, "next: invoke rollback --env faults --reason '…'", "rollback --env faults --reason a fault --json --yes"),
+        (6, "blue serves. The next try: invoke cutover --env faults\n", "cutover --env faults --json --yes"),
+        (-9, "", "resume --env faults --json"),
+        (5, "refused, and nothing is named", "cutover --until window --env faults --json --yes"),
+    ],
+)  # fmt: skip
+def test_what_a_command_says_is_typed_next(tmp_path: Path, code: int, said: str, typed: str) -> None:
+    walk = Walk(Ground(tmp_path), "faults", places.FORWARD, "window")
+    walk.told, walk.typed = [Done(("cutover",), code, "", said, 0.0, 1.0)], ["cutover --env faults"]
+    assert " ".join(walk.next_command()) == typed
 
 
 def test_the_table_counts_honestly() -> None:
