@@ -49,6 +49,8 @@ def rounds(strikes: Sequence[Strike]) -> list[Schedule]:
     found = []
     for name in dict.fromkeys([*forward, *back]):
         there, home = forward.get(name, []), back.get(name, [])
+        half = len({strike.fault.name for strike in home}) // 2
+        home = [*home[half:], *home[:half]]  # another fault than forward: few rounds show many
         for number in range(max(len(there), len(home))):
             found.append((number, Schedule.of([*there[number : number + 1], *home[number : number + 1]])))
     ranks = {id(one): (number // _width(one, forward, back), number) for number, one in found}
