@@ -81,11 +81,13 @@ class Walk:
             self.problems.append(f"no end after {len(self.codes)} commands: {self.path}, sides {self.ground.sides()}")
 
     def at_its_end(self) -> bool:
+        """Whether the right side serves and nothing is under way; a run that was interrupted after its last phase, or that had
+        nothing left to do, says so by its exit code."""
         outcomes, sides = ENDS.get(self.leg, FORWARD_END)
         entries = self.ground.entries(self.environment)
-        last = entries[-1] if entries else None
-        over = last is not None and last.kind == "leg-ended" and last.data["outcome"] in outcomes
-        return over and self._sides() == sides
+        if not entries or entries[-1].kind != "leg-ended" or self._sides() != sides:
+            return False
+        return entries[-1].data["outcome"] in outcomes or (bool(self.codes) and self.codes[-1] == 0)
 
     @property
     def path(self) -> str:
