@@ -19,6 +19,7 @@ from cutover.faults.schedule import Strike
 LONGEST = 170.0  # seconds that a command may take under a fault; every wait of the program has a deadline below it
 TRIES = 6  # commands that an operator may have to type
 NEXT = re.compile(r"invoke ((?:cutover|resume|rollback|unlock)\b[^\n;,`)]*?)(?:\s+or\s.*)?$", re.MULTILINE)
+OTHER = re.compile(r"\s+or\s+invoke (rollback\b[^\n;,`)]*)$", re.MULTILINE)
 ENDS = {BACK: (("rolled-back",), ("open", "fenced"))}
 STANDS = "until a person says to go on: well now"  # what a run that is held by a trigger shows
 SILENT = (0, -9)  # exit codes after which there is nothing more to type, once a way is at its end
@@ -97,7 +98,9 @@ class Walk:
     def next_command(self) -> list[str]:
         """What the last command said to type; where it died without a word, `resume`, and else the same again."""
         done = self.told[-1]
-        if found := NEXT.findall(done.err):
+        again = len(self.codes) > 1 and (self.typed[-1], self.codes[-1]) == (self.typed[-2], self.codes[-2])
+        other = OTHER.findall(done.err) if again else []  # what did not help twice does not help
+        if found := other or NEXT.findall(done.err):
             with suppress(ValueError):
                 return self._complete(["a fault" if word == "…" else word for word in shlex.split(found[-1])])
         if done.code not in (0, 5, 6) and self.typed[-1].split()[0] != "resume":
