@@ -13,12 +13,10 @@ MOST = 400  # sessions; max_connections is less
 SUBSCRIPTIONS = (
     "SELECT subname::text FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = 'shop')"
 )
-CONFLICT = """
-SET default_transaction_read_only = off; SET session_replication_role = replica;
-INSERT INTO shop.orders SELECT (jsonb_populate_record(o, jsonb_build_object(
-    'order_id', (SELECT max(order_id) FROM shop.orders) + 40, 'idempotency_key', gen_random_uuid()))).*
-FROM shop.orders o ORDER BY order_id DESC LIMIT 1 RETURNING order_id
-"""
+PLANTED = -1  # the invoice number of the row that stands in the way
+CONFLICT = f"""INSERT INTO shop.orders (order_id, idempotency_key, customer_id, invoice_no)
+SELECT (SELECT max(order_id) + 40 FROM shop.orders), gen_random_uuid(), min(customer_id), {PLANTED} FROM shop.customers"""
+AS_REPLICA = "SET default_transaction_read_only = off", "SET session_replication_role = replica"
 
 
 def _session(scene: Scene, side: str, *, user: str = "", name: str = "cutover-test") -> "psycopg.Connection[Any]":
@@ -67,24 +65,19 @@ def _drop(session: "psycopg.Connection[Any]", name: str) -> None:
 def _conflict(scene: Scene) -> None:
     side = _follower(scene)
     with _session(scene, side) as session:
-        for line in CONFLICT.strip().split(";")[:-1]:
-            session.execute(line.encode())
-        row = session.execute(CONFLICT.strip().split(";")[-1].encode()).fetchone()
-    scene.ground.kept["conflict"] = (side, row[0] if row else 0)
+        for statement in (*AS_REPLICA, CONFLICT):
+            session.execute(statement.encode())
+    scene.ground.kept["conflict"] = side
 
 
 def _settled(scene: Scene) -> None:
-    side, row = scene.ground.kept.pop("conflict")
-    if side not in _fenced(scene):
+    """As an operator would who is told which row it is."""
+    side = scene.ground.kept.pop("conflict", None)
+    if side is None:
         return
     with _session(scene, side) as session:
-        session.execute("SET default_transaction_read_only = off")
-        session.execute("SET session_replication_role = replica")
-        session.execute("DELETE FROM shop.orders WHERE order_id = %s AND NOT payload ? 'version'", [row])
-
-
-def _fenced(scene: Scene) -> list[str]:
-    return [side for side, seen in zip(("blue", "green"), scene.ground.sides(), strict=True) if seen != "open"]
+        for statement in (*AS_REPLICA, f"DELETE FROM shop.orders WHERE invoice_no = {PLANTED}"):
+            session.execute(statement.encode())
 
 
 def _long_transaction(scene: Scene) -> None:
