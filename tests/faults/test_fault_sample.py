@@ -20,7 +20,7 @@ SAMPLE = "link-blue-black-hole@committed,link-green-cut-at-commit@back-locked"
 @pytest.fixture
 def ground(stage: Stage) -> Iterator[Ground]:
     """The stage's world, reached over links."""
-    made = Ground(stage.root, stage.source)
+    made = Ground(stage.root, stage.source, _started=stage._started)  # their commands are numbered together
     made.small("state").mkdir(exist_ok=True)
     made.link()
     yield made
