@@ -29,8 +29,8 @@ FLOORS = {
     "cli": 5,
 }
 # Beside the house: the local world, the library that applications import, figures, the model that the engine is tried in, and
-# the twin of an environment in which its plan is rehearsed.
-ANNEXES = {"world", "routing", "bench", "simulation", "rehearsal"}
+# the twin of an environment in which its plan is rehearsed, and what goes wrong around a cutover.
+ANNEXES = {"world", "routing", "bench", "simulation", "rehearsal", "faults"}
 WIRING = 3  # a module that lies in cutover/ itself, as app.py does
 ADAPTERS = {name for name, floor in FLOORS.items() if floor == 1}
 # Who may import what else of the same floor, and why: a plan is built from a checked environment; text gets into Markdown, and
@@ -39,7 +39,7 @@ SAME_FLOOR = {("plans", "environment"), ("report", "runbook")}
 # One technology, one place: these packages are imported by their own adapter (and by the world, which runs the servers; and by
 # the routing library, whose stores are in other people's applications, where no adapter is: inside of functions only).
 TECHNOLOGIES = {
-    "psycopg": {"postgres", "world", "bench", "routing", "rehearsal"},  # rehearsal: fills the twin's tables
+    "psycopg": {"postgres", "world", "bench", "routing", "rehearsal", "faults"},  # rehearsal: fills the twin's tables
     "boto3": {"aws", "world", "routing"},
     "botocore": {"aws", "world", "routing"},
     "moto": {"world"},
@@ -162,7 +162,7 @@ def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_
         [
             found
             for found in INSIDE
-            if room(found.module) == "world" and own(found) not in {"world", "bench", "rehearsal", "cli"}
+            if room(found.module) == "world" and own(found) not in {"world", "bench", "rehearsal", "faults", "cli"}
         ]
     )
     none(
@@ -177,7 +177,7 @@ def test_the_world_is_imported_by_the_command_line_only_and_knows_nothing_above_
 
 
 def test_figures_are_measured_from_the_command_line_only() -> None:
-    none([found for found in INSIDE if room(found.module) == "bench" and own(found) not in {"bench", "cli"}])
+    none([found for found in INSIDE if room(found.module) == "bench" and own(found) not in {"bench", "faults", "cli"}])
 
 
 def test_what_rehearses_is_imported_by_the_command_line_only() -> None:

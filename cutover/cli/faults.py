@@ -2,7 +2,8 @@
 
 CUTOVER_KILL_TRACE=FILE writes each place as it is reached. CUTOVER_KILL_AT="PLACE" or "PLACE#N" is `kill -9` of ourselves
 when PLACE is reached (for the Nth time). CUTOVER_KILL_PAUSE does the same as CUTOVER_KILL_AT, but only halts: it writes
-the file that CUTOVER_KILL_PAUSED names, and goes on when somebody removes it, at the latest after a minute.
+the file that CUTOVER_KILL_PAUSED names, and goes on when somebody removes it, at the latest after a minute. Several places
+are separated by semicolons; the file says at which one it stands.
 """
 
 import os
@@ -30,8 +31,9 @@ def install_from_environment() -> None:
                 file.write(f"{name}#{seen[name]}\n")
         if _is_here(asked["AT"], name, seen[name]):
             os.kill(os.getpid(), signal.SIGKILL)
-        if _is_here(asked["PAUSE"], name, seen[name]):
-            _pause(Path(asked["PAUSED"]))
+        for place in asked["PAUSE"].split(";"):
+            if _is_here(place, name, seen[name]):
+                _pause(Path(asked["PAUSED"]), place)
 
     killpoint.install(hook)
 
@@ -41,8 +43,8 @@ def _is_here(place: str, name: str, times: int) -> bool:
     return name == wanted and times == int(number or 1)
 
 
-def _pause(file: Path) -> None:
-    file.touch()
+def _pause(file: Path, place: str) -> None:
+    file.write_text(place, encoding="utf-8")
     end = time.monotonic() + LONGEST_PAUSE
     while file.exists() and time.monotonic() < end:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The commands for the repository: init, schema, runbook, test, lint, faults."""
+"""The commands for the repository: init, schema, runbook, test, lint."""
 
 import os
 import shutil
@@ -141,23 +141,23 @@ def _write_html(book: Any, folder: Path, *, dry_run: bool) -> None:
 @ended
 def test(c: Context, quick: bool = False, keyword: str = "", install: bool = True) -> None:
     """Run the tests. Example: invoke test --quick"""
-    _provide_tools(install=install, pages=not (quick or keyword))
+    provide_tools(install=install, pages=not (quick or keyword))
     command = [sys.executable, "-m", "pytest", "-q", *(["-k", keyword] if keyword else [])]
     if quick or keyword:
-        _run([*command, *(["-m", "not slow"] if quick else [])])
+        run([*command, *(["-m", "not slow"] if quick else [])])
         return
-    _run([*command, "tests", *(f"--ignore={folder}" for folder in STAGE)])
+    run([*command, "tests", *(f"--ignore={folder}" for folder in STAGE)])
     # The whole cutovers come last, and each folder has a world of its own: they measure what customers see.
-    _run([*command, *STAGE])
+    run([*command, *STAGE])
 
 
 @task
 @ended
 def lint(c: Context) -> None:
     """Check style, types, and that schema and runbooks are current. Example: invoke lint"""
-    _run([sys.executable, "-m", "ruff", "check", "."])
-    _run([sys.executable, "-m", "ruff", "format", "--check", "."])
-    _run([sys.executable, "-m", "mypy"])
+    run([sys.executable, "-m", "ruff", "check", "."])
+    run([sys.executable, "-m", "ruff", "format", "--check", "."])
+    run([sys.executable, "-m", "mypy"])
     for folder in sorted(
         {
             path.parent
@@ -167,36 +167,13 @@ def lint(c: Context) -> None:
     ):
         path = "tests:tests/core" if folder.name in AS_PACKAGES else f"{folder}:tests:tests/core:release"
         command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", str(folder)]
-        _run(command, {**os.environ, "MYPYPATH": "." if folder.name == "smoke" else path})
+        run(command, {**os.environ, "MYPYPATH": "." if folder.name == "smoke" else path})
     schema(c, check=True)
     runbook(c, check=True)
 
 
-@task(
-    help={
-        "kills": "kill -9 at every journal boundary of the whole plan, forward and back, on the real world, and every death of "
-        "the steps of which the tests try a sample",
-        "sample": "only so many places, picked by the seed",
-        "seed": "for the sample",
-    }
-)
-@ended
-def faults(c: Context, kills: bool = False, sample: int = 0, seed: int = 1) -> None:
-    """Run the fault tests on the local world with customers. Example: invoke faults --kills"""
-    _provide_tools(install=True, pages=False)
-    environ = {
-        **os.environ,
-        "CUTOVER_KILL_PLACES": str(sample) if sample or not kills else "all",
-        "CUTOVER_SEED": str(seed),
-    }
-    if environ["CUTOVER_KILL_PLACES"] == "all":
-        sampled = ["tests/postgres", "tests/aws", "tests/machine", "-m", "sampled"]
-        _run([sys.executable, "-m", "pytest", "-q", "-n", "0", *sampled, "-o", "timeout=0"], environ)
-    # One process, so that what it says while it works is seen.
-    _run([sys.executable, "-m", "pytest", "-q", "-s", "-n", "0", "tests/faults", "-o", "timeout=0"], environ)
-
-
-def _provide_tools(*, install: bool, pages: bool) -> None:
+def provide_tools(*, install: bool, pages: bool) -> None:
+    """Sees to it that the programs are there which the tests need; raises Refused with the command that installs them."""
     from cutover.core.errors import Refused
 
     missing = {tool: package for tool, package in _wanted(pages=pages).items() if shutil.which(tool) is None}
@@ -248,7 +225,7 @@ def _wanted(*, pages: bool) -> dict[str, str]:
     return {**DEBIAN, **(FOR_PAGES if pages else {}), **(DEBIAN_12 if is_12 else {})}
 
 
-def _run(command: list[str], environ: dict[str, str] | None = None) -> None:
+def run(command: list[str], environ: dict[str, str] | None = None) -> None:
     say("$ " + " ".join(["python", *command[1:]]))
     code = subprocess.run(command, env=environ, check=False).returncode
     if code:

@@ -37,6 +37,8 @@ TROUBLE = """SELECT CASE
   WHEN NOT EXISTS (SELECT FROM pg_stat_subscription WHERE subname = %(name)s AND relid IS NULL AND pid IS NOT NULL)
     THEN 'its apply worker does not run (see the server log of this side)' END"""
 
+SENDS = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND wal_status IS DISTINCT FROM 'lost'"
+
 
 @dataclass(frozen=True)
 class OneWriter(Check):
@@ -216,7 +218,15 @@ def _lag_question(name: str) -> str:
 
 
 def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
-    """The trouble, or where it may be one of the apply worker what that stumbles over."""
+    """The trouble: a slot that is gone, what the apply worker stumbles over where it may be that, or else `trouble` itself."""
+    if trouble not in BY_DESIGN and not source.rows(SENDS, [name]):
+        return Finding.not_yet(
+            f"slot {name} on {source.label}, by which {target.label} follows, is gone or has lost its WAL: "
+            f"what was written since never arrives on {target.label} by itself",
+            f"on {source.label}: SELECT pg_create_logical_replication_slot('{name}', 'pgoutput'); then, before anything else, "
+            f"bring over what was written meanwhile: invoke validate --repair FILE. Before the switch it is simpler to "
+            "begin anew: invoke rollback --everything",
+        )
     found = None if trouble in BY_DESIGN else conflict(source, target)
     if found is None:
         return Finding.not_yet(f"{name} on {target.label}: {trouble}")

@@ -14,13 +14,16 @@ from urllib.parse import parse_qs, parse_qsl
 
 import botocore.session
 
-_READS = ("Get", "List", "Describe", "Test")
+READS = ("Get", "List", "Describe", "Test")
 _NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
 
 
 @dataclass
 class Fault:
-    """One order: the next `times` calls of `operation` fail with `code`, lose their answer, or wait `delay` seconds."""
+    """One order: the next `times` calls of `operation` fail with `code`, lose their answer, or wait `delay` seconds.
+
+    The operation `*` is any, and `writes` is any that does not only read.
+    """
 
     operation: str
     times: int = 1
@@ -29,6 +32,9 @@ class Fault:
     status: int = 0
     lose_response: bool = False
     delay: float = 0.0
+
+    def concerns(self, operation: str) -> bool:
+        return self.operation in (operation, "*") or (self.operation == "writes" and not operation.startswith(READS))
 
     def body(self, *, json_wanted: bool = False) -> bytes:
         """The error document: XML as Route 53, ELBv2 and CloudFormation read it, or JSON as the services of later years."""
@@ -76,7 +82,7 @@ class Faults:
         """The order for this call, used up by one; None when there is none."""
         with self._lock:
             for fault in self._orders:
-                if fault.operation == operation:
+                if fault.concerns(operation):
                     fault.times -= 1
                     if fault.times <= 0:
                         self._orders.remove(fault)
@@ -103,7 +109,7 @@ class CallLog:
                 "operation": operation,
                 "user_agent": user_agent,
                 "status": status,
-                "write": not operation.startswith(_READS),
+                "write": not operation.startswith(READS),
                 "resources": resources,
             }
         )

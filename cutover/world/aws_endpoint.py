@@ -15,6 +15,9 @@ Control paths on the same port, JSON in and out, for the world's other processes
                              optional: "message", "status" (HTTP; default 400, 503 for ServiceUnavailable)
     DELETE /_world/faults    forget all orders
     POST   /_world/lag       {"seconds": 0.2}  how long later Route 53 changes stay PENDING
+    POST   /_world/late      {"seconds": 3}  how long reads answer what they answered before the last write
+    POST   /_world/effect    {"frozen": true}  changes are accepted and read back, and edge and DNS do not follow them
+                             optional: "only": "zones" (DNS) or "traffic" (edge)
     POST   /_world/requests  [[second, load balancer ARN, target group ARN, how many], ...]  what CloudWatch then counts
     POST   /_world/stacks    {"seconds": 2, "fail": "rolled-back"}  how long stack updates take, and how the next one ends
                              ("" well, rolled-back, or stuck in UPDATE_ROLLBACK_FAILED)
@@ -53,6 +56,7 @@ from cutover.world import (
     strict_route53,
 )
 from cutover.world.aws_control import CallLog, Fault, Faults, Operations, resources
+from cutover.world.late_reads import LateReads
 from cutover.world.target_health import Prober
 
 
@@ -99,6 +103,9 @@ class Endpoint:
         self._faults = Faults()
         self._log = CallLog(world / "aws-calls.jsonl")
         self._operations = Operations()
+        self._late = LateReads()
+        self._seen: dict[str, object] = {}
+        """What edge and DNS are shown instead, while changes have no effect."""
         self.prober = Prober(self._targets, self._probes)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -116,7 +123,11 @@ class Endpoint:
             self._log.note(service, operation, fault.http_status(), *about)
             return [fault.refuse(environ, start_response)]
         ask = self._ask_own if service in self._own else self._ask_moto
-        status, headers, content = ask(service, environ, body)
+        status, headers, content = self._late.answer(
+            operation,
+            (service, environ["PATH_INFO"], environ.get("QUERY_STRING", ""), body),
+            ask(service, environ, body),
+        )
         self._log.note(service, operation, int(status.split()[0]), *about)
         if fault is not None and fault.lose_response:
             # werkzeug would keep the connection open and the client waiting; hang up without a word instead.
@@ -157,12 +168,19 @@ class Endpoint:
     def _control(self, method: str, path: str, body: bytes) -> tuple[str, object]:
         try:
             match method, path:
+                case "GET", "/_world/zones" | "/_world/traffic" if path in self._seen:
+                    return "200 OK", self._seen[path]
                 case "GET", "/_world/zones":
                     with self._one_at_a_time:
                         return "200 OK", self._settling.zones()
                 case "GET", "/_world/traffic":
                     with self._one_at_a_time:
                         return "200 OK", strict_elbv2.traffic(self._targets)
+                case "POST", "/_world/late":
+                    self._late.seconds = float(json.loads(body)["seconds"])
+                    return "200 OK", {"seconds": self._late.seconds}
+                case "POST", "/_world/effect":
+                    return "200 OK", {"frozen": self._freeze(**json.loads(body))}
                 case "GET", "/_world/faults":
                     return "200 OK", self._faults.waiting()
                 case "POST", "/_world/faults":
@@ -187,6 +205,14 @@ class Endpoint:
         except (KeyError, TypeError, ValueError) as error:
             return "400 Bad Request", {"error": str(error)}
         return "404 Not Found", {"error": f"no {method} {path}"}
+
+    def _freeze(self, frozen: bool, only: str = "") -> list[str]:
+        """What edge and DNS are shown from now on as it is now; `only` is zones or traffic."""
+        with self._one_at_a_time:
+            views = {"zones": self._settling.zones(), "traffic": strict_elbv2.traffic(self._targets)}
+        wanted = [view for view in views if frozen and only in ("", view)]
+        self._seen = {f"/_world/{view}": json.loads(json.dumps(views[view])) for view in wanted}
+        return wanted
 
 
 def _ordered(asked: dict[str, Any]) -> tuple[float, str]:

@@ -1,5 +1,6 @@
 """Publications and subscriptions: by the program and by the runbook's commands; and the checks that look at them."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from pairs import Pair, paste
 
 from cutover.core.gate import Verdict
 from cutover.core.step import Step
-from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter
+from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter, WayBackWarm
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.replication import PUBLICATION
 from cutover.postgres.sides import FENCE
@@ -143,3 +144,27 @@ def test_an_apply_error_is_not_caught_up(prepared: Pair) -> None:
         until(lambda: check.look().verdict is Verdict.INSUFFICIENT, 10.0)
     caught_up(prepared.blue, prepared.green)
     prepared.sql("blue", "DELETE FROM public.queue WHERE id = -7")
+
+
+def test_a_slot_that_is_gone_is_named_with_what_brings_the_rows_over(prepared: Pair) -> None:
+    drop = "SELECT pg_drop_replication_slot('cut_green_blue')"
+    prepared.sql("blue", "ALTER SUBSCRIPTION cut_green_blue DISABLE")
+    until(
+        lambda: prepared.sql(
+            "green", "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'cut_green_blue' AND NOT active"
+        )
+    )
+    prepared.sql("green", drop)
+    prepared.sql("blue", "ALTER SUBSCRIPTION cut_green_blue ENABLE")
+    try:
+        seen = Follows(prepared.green, prepared.blue).look()
+        assert seen.verdict is Verdict.INSUFFICIENT
+        assert "slot cut_green_blue on green, by which blue follows, is gone" in seen.seen, seen
+        assert "invoke validate --repair FILE" in seen.hint
+        assert "is gone" in WayBackWarm(prepared.blue, prepared.green, 10**9).look().seen
+    finally:
+        made = re.search(r"SELECT pg_create_logical_replication_slot[^;]*", seen.hint)
+        prepared.sql(
+            "green", made.group() if made else "SELECT pg_create_logical_replication_slot('cut_green_blue', 'pgoutput')"
+        )
+    until(lambda: Follows(prepared.green, prepared.blue).look().verdict is Verdict.PASS, 20.0)
