@@ -116,7 +116,7 @@ class Gatehouse:
         length = headers.only(b"content-length")
         if method != "POST" and (length not in ("", "0") or headers.only(b"transfer-encoding")):
             raise _Refusal(400, "only POST has a body")
-        if length.isdecimal() and int(length) > LARGEST:
+        if length.isdecimal() and (len(length) > 18 or int(length) > LARGEST):
             raise _Refusal(413, f"at most {LARGEST} bytes")
         body = b""
         while method == "POST":  # of a GET nothing is read: its stream ends when this says that the client is gone
