@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-WRITTEN = {"at": (int, float), "ack": (int, float), "kind": str, "ok": (bool, int), "slow": (bool, int)}
+WRITTEN: dict[str, type | tuple[type, ...]] = {"at": (int, float), "ack": (int, float), "kind": str, "ok": (bool, int), "slow": (bool, int)}
 LONGEST_REQUEST = 60.0  # seconds; a line that ended later than this after t1 cannot have begun before t1
 
 

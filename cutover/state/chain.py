@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from cutover.core.errors import CutoverError
+from cutover.core.hidden import hidden_in
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
 from cutover.core.rows import Head, Row, sealed_as
@@ -19,7 +20,7 @@ START = Head()
 
 
 FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
-KINDS = (int, str, (int, float), int, str, str, str, str)
+KINDS: tuple[type | tuple[type, ...], ...] = (int, str, (int, float), int, str, str, str, str)
 
 
 def kept(*columns: Any) -> Entry:
@@ -77,7 +78,7 @@ def unproven(*columns: Any) -> Row:
 
 def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping[str, Any]) -> Entry:
     """The entry that comes after `head`."""
-    plain = json.loads(canonical(data))
+    plain = hidden_in(json.loads(canonical(data)))
     seal = Entry.seal(head.seq + 1, run, at, token, kind, plain, head.hash)
     return Entry(head.seq + 1, run, at, token, kind, plain, head.hash, seal)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.core.clock import Clock, SystemClock
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
@@ -92,7 +93,7 @@ class SqliteState:
             entry = sealed(Head(*row) if row else START, run, self._clock.now(), lease.token, kind, data)
             self._db.execute(
                 "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?)",
-                (entry.seq, run, entry.at, entry.token, kind, canonical(data), entry.prev, entry.hash),
+                (entry.seq, run, entry.at, entry.token, kind, canonical(entry.data), entry.prev, entry.hash),
             )
         return entry
 
@@ -103,20 +104,22 @@ class SqliteState:
         after = than.seq if than is not None else 0
         sql = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries WHERE seq > ? ORDER BY seq"
         try:
+            least = self._number() if than is None else 0
             read = [kept(*row) for row in self._db.execute(sql, (after,)).fetchall()]
-            if than is None:
-                self._are_all(len(read))
-            elif not read:
+            if len(read) < least:
+                raise JournalBroken(f"{self.path}: {least} entries are there, and {len(read)} can be read")
+            if than is not None and not read:
                 self._is_still_last(than)
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalBroken(f"{self.path}: {error}") from error
         return going_on(read, than, str(self.path))
 
-    def _are_all(self, number: int) -> None:
-        """A chain does not miss its end: a page that lost its rows, or a table that begins elsewhere, shows by the index alone."""
-        indexed, there = self._db.execute(COUNTED).fetchone()
-        if indexed != there or there < number:  # one question: others write meanwhile
-            raise JournalBroken(f"{self.path}: {there} entries can be read, and its index knows {indexed}")
+    def _number(self) -> int:
+        """How many entries there are. A chain does not miss its own end: what a broken page lost of it shows by the index alone."""
+        indexed, there = self._db.execute(COUNTED).fetchone()  # one question, because others write meanwhile
+        if indexed != there:
+            raise JournalBroken(f"{self.path}: it holds {there} entries, and its index knows {indexed}")
+        return int(there)
 
     def _is_still_last(self, entry: Entry) -> None:
         row = self._db.execute("SELECT hash FROM entries WHERE seq = ?", (entry.seq,)).fetchone()
@@ -141,7 +144,7 @@ class SqliteState:
         with self._transaction():
             self._db.execute(
                 "INSERT INTO wishes (run, at, kind, data) VALUES (?,?,?,?)",
-                (run, self._clock.now(), kind, checked(canonical(data), run, kind)),
+                (run, self._clock.now(), kind, checked(hidden(canonical(data)), run, kind)),
             )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:

@@ -21,6 +21,7 @@ class Target:
 
 
 ONCE = b"6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+ALB = b'http 2026-06-01T00:00:00.1Z a/b 1:2 3:4 0 0 0 200 200 1 1 "GET / H" "c" - - arn:a:targetgroup/b/c "R" "-" "-" 0 '
 VALUES = ("5s", "env:BLUE", "error_rate > 5% for 5m", "a.example.com", "https://h:1/x", "10", "select 1", "on", "[1, 2]")
 
 TARGETS = {
@@ -52,8 +53,7 @@ TARGETS = {
     "access-log": Target(
         files.access_log,
         (
-            b'http 2026-06-01T00:00:00.1Z a/b 1:2 3:4 0 0 0 200 200 1 1 "GET / H" "c" - - arn:a:targetgroup/b/c "R" "-" "-" 0 '
-            b"2026-06-01T00:00:00Z",
+            ALB + b"2026-06-01T00:00:00Z",
             b"#Fields: date time x-edge\n2026-06-01\t00:00:00\tblue",
             b'{"timestamp": "1780000000", "x-edge": "green"}',
         ),
