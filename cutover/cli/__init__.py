@@ -11,6 +11,7 @@ from cutover.cli import (
     consoling,
     decommissioning,
     flags,
+    fuzzing,
     iam,
     incidents,
     local_world,
@@ -73,6 +74,7 @@ def namespace() -> Collection:
         setting_up.lint,
         setting_up.faults,
         benches.bench,
+        fuzzing.fuzz,
         simulating.simulate,
         simulating.simulate_verdicts,
     )

@@ -16,7 +16,9 @@ from typing import IO, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
-SHORTEST = 8  # characters; a shorter password is a word like others, and hiding it would garble what people have to read
+SHORTEST = (
+    8  # characters; a shorter password is a word like others, and hiding it would garble what people have to read
+)
 _shapes: dict[str, None] = {}
 _listed: tuple[str, ...] = ()
 

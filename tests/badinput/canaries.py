@@ -37,7 +37,10 @@ AWS = {
 PLANTED = (
     PERCENT,
     *("canary-Green-1", "canary-Reverse-3", "canary-Slack-4", "canary-Hook-6", "canary-Two", "Lines-15"),
-    *(SECRETS[name] for name in ("PAGER", "HOOK_SECRET", "SMTP_USER", "SMTP_PASSWORD", "PROMETHEUS", "REDIS", "GRAFANA")),
+    *(
+        SECRETS[name]
+        for name in ("PAGER", "HOOK_SECRET", "SMTP_USER", "SMTP_PASSWORD", "PROMETHEUS", "REDIS", "GRAFANA")
+    ),
     *(SECRETS["PROMETHEUS_PASSWORD"], SECRETS["COMMAND_TOKEN"], *AWS.values()),
 )
 ENVIRONMENT = """\
@@ -58,8 +61,8 @@ metrics:
     own: {{kind: command, variables: {{TOKEN: env:COMMAND_TOKEN}}}}
     broken: {{kind: command, variables: {{TOKEN: env:NOT_A_LINE}}}}
   figures:
-    errors: {{source: prom, query: "up", unit: count}}
-    basics: {{source: basic, query: "up", unit: count}}
+    errors: {{source: prom, query: "up", unit: count, side: green}}
+    basics: {{source: basic, query: "up", unit: count, side: green}}
     memory: {{source: cache, query: "used_memory", unit: bytes}}
     queue: {{source: own, query: "echo $TOKEN; exit 1", unit: count, side: green}}
     lines: {{source: broken, query: "echo $TOKEN; exit 1", unit: count, side: green}}
@@ -92,7 +95,7 @@ class _Web(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = _said  # noqa: N815 - the library's own names
+    do_GET = do_POST = _said
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -2,8 +2,30 @@
 
 DEEP = 100_000
 TIME = b'"time": 1779999990.5'
-NUMBERS = (b"NaN", b"-Infinity", b"1e999", b"1.7976931348623157e308", b"5e-324", b"9" * 400, b"9" * 5000, b"-0", b"1_0", b"0x10")
-TEXTS = (b"", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud800", b"\x1b[2J", b"\xe2\x80\xae", b"\r\n", b"\xc2\x85")
+NUMBERS = (
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"1.7976931348623157e308",
+    b"5e-324",
+    b"9" * 400,
+    b"9" * 5000,
+    b"-0",
+    b"1_0",
+    b"0x10",
+)
+TEXTS = (
+    b"",
+    b"\x00",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"\\ud800",
+    b"\x1b[2J",
+    b"\xe2\x80\xae",
+    b"\r\n",
+    b"\xc2\x85",
+)
 VALUES = (*NUMBERS, b"[]", b"{}", b"null", b"true", b'"x"', b'"\\ud800"', b"[[[[1]]]]", b'"' + b"9" * 5000 + b'"')
 
 
@@ -21,7 +43,8 @@ def everywhere() -> list[bytes]:
             b'{"version": 1, "identity": {"seed": 7}}\n{"table": %b, "done": true}\n' % value,
             b'{"version": %b, "identity": {"seed": %b}}\n' % (value, value),
             b'{"at": %b, "ack": %b, "kind": "write", "key": %b, "ok": true, "slow": false}\n' % (value, value, value),
-            b'{"status": "success", "data": {"result": [{"metric": %b, "values": [[%b, %b]]}]}}' % (value, value, value),
+            b'{"status": "success", "data": {"result": [{"metric": %b, "values": [[%b, %b]]}]}}'
+            % (value, value, value),
             b'{"status": "success", "warnings": %b, "data": {"result": %b}}' % (value, value),
             b"$%d\r\nused_memory:%b\r\nmaxmemory:%b\r\n\r\n" % (2 * len(value) + 26, value, value),
             b'\x03POST /do/hold\ncontent-length: %b\n\n{"environment": %b, "reason": "x"}' % (value, value),

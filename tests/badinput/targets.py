@@ -21,8 +21,20 @@ class Target:
 
 
 ONCE = b"6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-ALB = b'http 2026-06-01T00:00:00.1Z a/b 1:2 3:4 0 0 0 200 200 1 1 "GET / H" "c" - - arn:a:targetgroup/b/c "R" "-" "-" 0 '
-VALUES = ("5s", "env:BLUE", "error_rate > 5% for 5m", "a.example.com", "https://h:1/x", "10", "select 1", "on", "[1, 2]")
+ALB = (
+    b'http 2026-06-01T00:00:00.1Z a/b 1:2 3:4 0 0 0 200 200 1 1 "GET / H" "c" - - arn:a:targetgroup/b/c "R" "-" "-" 0 '
+)
+VALUES = (
+    "5s",
+    "env:BLUE",
+    "error_rate > 5% for 5m",
+    "a.example.com",
+    "https://h:1/x",
+    "10",
+    "select 1",
+    "on",
+    "[1, 2]",
+)
 
 TARGETS = {
     "environment": Target(texts.environment, tuple(texts.environments())),
@@ -77,7 +89,9 @@ TARGETS = {
             b'{"status": "error", "errorType": "x", "error": "y", "warnings": ["z"]}',
         ),
     ),
-    "redis": Target(wires.redis_answer, (b"$30\r\nused_memory:1\r\nmaxmemory:5.0e3\r\n\r\n", b"-ERR no\r\n", b"+OK\r\n")),
+    "redis": Target(
+        wires.redis_answer, (b"$30\r\nused_memory:1\r\nmaxmemory:5.0e3\r\n\r\n", b"-ERR no\r\n", b"+OK\r\n")
+    ),
     "console": Target(
         wires.console_request,
         (

@@ -30,7 +30,9 @@ def test_good_input_that_was_changed(name: str) -> None:
         data = bytearray(chance.choice(target.begun_from))
         for _ in range(chance.randint(1, 6)):
             at = chance.randrange(len(data) + 1)
-            data[at : at + chance.randrange(3)] = chance.choice((b"", b"\x00", b"[", b'"', b"\n", b"9", b"\xff", b"NaN", b"-"))
+            data[at : at + chance.randrange(3)] = chance.choice(
+                (b"", b"\x00", b"[", b'"', b"\n", b"9", b"\xff", b"NaN", b"-")
+            )
         target.run(bytes(data))
 
 

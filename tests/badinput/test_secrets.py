@@ -13,17 +13,12 @@ from canaries import AWS, ENVIRONMENT, SECRETS, leaked, repeating
 from cutover.core.hidden import hidden, remember
 
 COMMANDS = (
-    ("plan", "--env", "canary"),
-    ("plan", "--env", "canary", "--json"),
-    ("preflight", "--env", "canary"),
-    ("preflight", "--env", "canary", "--json"),
     ("metrics", "--env", "canary"),
+    ("preflight", "--env", "canary", "--json"),
     ("cutover", "--env", "canary", "--yes"),
-    ("status", "--env", "canary", "--json"),
     ("history", "--env", "canary", "--json"),
     ("runbook", "--env", "canary"),
     ("report", "--env", "canary"),
-    ("validate", "--env", "canary"),
 )
 
 
