@@ -114,7 +114,7 @@ def repeating() -> Iterator[tuple[int, int, list[str]]]:
     heard: list[str] = []
     servers = ThreadingHTTPServer(("127.0.0.1", 0), _Web), socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Redis)
     for server in servers:
-        server.heard = heard  # type: ignore[attr-defined]
+        server.heard = heard  # type: ignore[union-attr]
         threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield servers[0].server_address[1], servers[1].server_address[1], heard
