@@ -128,7 +128,11 @@ def _parsed(raw: bytes) -> dict[str, Any]:
         found = json.loads(raw)
     except RecursionError:
         found = None
-    if not isinstance(found, dict) or any(not isinstance(found.get(name), kind) for name, kind in WRITTEN.items()):
+    if (
+        not isinstance(found, dict)
+        or "key" not in found
+        or any(not isinstance(found.get(name), kind) for name, kind in WRITTEN.items())
+    ):
         raise ValueError(f"not a ledger line: {raw[:80]!r}")
     return found
 

@@ -26,13 +26,14 @@ TEXTS = (
     b"\r\n",
     b"\xc2\x85",
 )
+NO_KEY = b'{"at": 0, "ack": 1779999990.1, "kind": "write", "ok": true, "slow": false}\n'  # found by atheris
 VALUES = (*NUMBERS, b"[]", b"{}", b"null", b"true", b'"x"', b'"\\ud800"', b"[[[[1]]]]", b'"' + b"9" * 5000 + b'"')
 
 
 def everywhere() -> list[bytes]:
     """For any target: by itself, as a line of a log, and as what stands under the names that documents have."""
     deep = [b"[" * DEEP, b"{" * DEEP, b"(" * DEEP, b'{"a":' * DEEP, b"- " * DEEP, b"-" * DEEP, b"x" * 2_000_000]
-    found = [*deep, *TEXTS, *VALUES]
+    found = [*deep, *TEXTS, *VALUES, NO_KEY]
     for value in (*VALUES, b"[" * 100_000):
         found += [
             b'\x00{"time": %b, "took": 1}\n' % value,
