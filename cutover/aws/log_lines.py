@@ -85,7 +85,7 @@ class CloudFrontLines(Lines):
 def _object(line: str) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed("no JSON") from error
     if not isinstance(found, dict):
         raise Malformed("no JSON object")

@@ -12,6 +12,7 @@ from cutover.cli import (
     decommissioning,
     faulting,
     flags,
+    fuzzing,
     iam,
     incidents,
     local_world,
@@ -76,6 +77,7 @@ def namespace() -> Collection:
         setting_up.lint,
         faulting.faults,
         benches.bench,
+        fuzzing.fuzz,
         simulating.simulate,
         simulating.simulate_verdicts,
     )

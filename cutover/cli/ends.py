@@ -8,6 +8,7 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from cutover.core.errors import ConfigurationRefused, CutoverError
+from cutover.core.hidden import hiding
 from cutover.core.plain import spelled
 
 
@@ -33,12 +34,13 @@ def ended(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def task(*arguments: Any, **named: Any) -> Any:
-        try:
-            return function(*arguments, **named)
-        except CutoverError as error:
-            raise exit_for(error) from error
-        except BrokenPipeError as error:
-            raise Exit(code=1) from error
+        with hiding():
+            try:
+                return function(*arguments, **named)
+            except CutoverError as error:
+                raise exit_for(error) from error
+            except BrokenPipeError as error:
+                raise Exit(code=1) from error
 
     return task
 

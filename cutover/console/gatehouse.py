@@ -10,6 +10,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cutover.console.sessions import Session, Sessions
+from cutover.core.hidden import hidden_bytes
 
 LARGEST = 64 * 1024  # bytes of a body
 LOGIN, STATIC = "/session", "/static/"
@@ -116,7 +117,7 @@ class Gatehouse:
         length = headers.only(b"content-length")
         if method != "POST" and (length not in ("", "0") or headers.only(b"transfer-encoding")):
             raise _Refusal(400, "only POST has a body")
-        if length.isdecimal() and int(length) > LARGEST:
+        if length.isdecimal() and (len(length) > 18 or int(length) > LARGEST):
             raise _Refusal(413, f"at most {LARGEST} bytes")
         body = b""
         while method == "POST":  # of a GET nothing is read: its stream ends when this says that the client is gone
@@ -191,6 +192,8 @@ class _Answer:
             ours = {name for name, _ in self._headers}
             theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in ours]
             message = {**message, "headers": [*theirs, *self._headers]}
+        if body := message.get("body"):
+            message = {**message, "body": hidden_bytes(body)}
         await self._send(message)
 
     async def text(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:

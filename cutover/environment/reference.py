@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from cutover.core.errors import ConfigurationRefused, CutoverError
+from cutover.core.hidden import remember
 from cutover.environment.reading import Reads, text_of, wrong
 from cutover.environment.regular_file import NotReadable, read_regular
 
@@ -30,10 +31,14 @@ WANTS = "a reference: env:NAME, file:PATH, ssm:NAME or secretsmanager:ID"
 
 @dataclass(frozen=True)
 class Ref:
-    """Where a value is to be found: `kind` is env, file, ssm, secretsmanager, or literal for what is no secret."""
+    """Where a value is to be found: `kind` is env, file, ssm, secretsmanager, or literal for what is no secret.
+
+    `address`: the value itself might have been written in its place, so only a password in it is a secret.
+    """
 
     kind: str
     name: str
+    address: bool = field(default=False, compare=False, repr=False)
 
     @classmethod
     def parse(cls, written: object) -> "Ref":
@@ -45,7 +50,8 @@ class Ref:
         reference = text_of(written, WANTS)
         if not re.fullmatch(PATTERN, reference, re.ASCII):
             raise wrong(f"wants {WANTS}; a value that may hold a secret is not written into the file")
-        return cls(*reference.split(":", 1))
+        kind, _, name = reference.partition(":")
+        return cls(kind, name)
 
     def resolve(self, environ: Mapping[str, str], fetch: Fetch | None = None) -> str:
         """The value; `fetch` reads ssm: and secretsmanager:. Raises ConfigurationRefused, which never shows the value."""
@@ -64,6 +70,8 @@ class Ref:
             raise self._refused("is empty")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             raise self._refused("is not a single line of text")
+        if self.kind != "literal":
+            remember(value, address=self.address)
         return value
 
     def _from_file(self, path: Path) -> str:
@@ -122,7 +130,7 @@ def or_literal(pattern: str, wants: str) -> Reads:
             return Ref("literal", str(value))
         if isinstance(value, str) and not re.fullmatch(PATTERN, value, re.ASCII):
             raise wrong(f"wants {wants}, or {WANTS}")
-        return Ref.parse(value)
+        return replace(Ref.parse(value), address=True)
 
     return _ReadsRef(read, {"type": "string", "pattern": f"^(?:{PATTERN}|{pattern})$"})
 

@@ -28,7 +28,10 @@ def calculated(sum_: str, numbers: Mapping[str, float]) -> float:
 def _value(node: ast.expr, numbers: Mapping[str, float]) -> float:
     match node:
         case ast.Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise NotReadable(f"the number in column {node.col_offset + 1} is too large") from None
         case ast.Name(id=name):
             if name not in numbers:
                 near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.55)

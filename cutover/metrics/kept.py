@@ -79,7 +79,7 @@ class Kept:
 def _samples(data: bytes) -> list[Sample]:
     found = []
     for line in data.splitlines()[-MOST:]:
-        with suppress(ValueError, TypeError):  # a line that a death cut short
+        with suppress(ValueError, TypeError, OverflowError, RecursionError):  # a line that a death cut short
             at, value = json.loads(line)
             if isfinite(at) and isfinite(value):
                 found.append(Sample(float(at), float(value)))

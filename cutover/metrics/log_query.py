@@ -13,6 +13,7 @@ WANTS = (
 )
 FIELD = r"[A-Za-z_@][A-Za-z0-9_@-]*(?:\.[A-Za-z0-9_@-]+)*"
 TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|(<=|>=|!=|=|<|>)|([^\s<>=!"]+))')
+LONGEST = 4000
 COUNTS, FIELDS = ("count", "rate", "share"), ("avg", "min", "max", "sum")
 
 
@@ -134,6 +135,8 @@ class _Token:
 
 
 def _tokens(text: str) -> list[_Token]:
+    if len(text) > LONGEST:
+        raise Unclear(f"column {LONGEST + 1}: a question has at most {LONGEST} characters")
     found: list[_Token] = []
     at, text = 0, text.rstrip()
     while at < len(text):

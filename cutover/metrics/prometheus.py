@@ -61,7 +61,7 @@ class Prometheus:
         try:
             for piece in _pieces(span):
                 answer = self._asked(query, piece, deadline)
-                warnings += [str(one) for one in answer.get("warnings") or ()]
+                warnings += _warnings(answer)
                 samples += _samples(answer)
         except (NoAnswer, _Refused) as error:
             return Reading.unreachable(f"Prometheus: {error}")
@@ -81,8 +81,8 @@ class Prometheus:
         words = {"query": f"{selector}[{max(1, round((until - since) * 1000))}ms]", "time": f"{until:.3f}"}
         try:
             answer = self._answered("query", words, deadline.within(PATIENCE))
-            if warnings := answer.get("warnings"):
-                raise Unread(f"Prometheus warns: {_shown(str(warnings[0]))}")
+            if warnings := _warnings(answer):
+                raise Unread(f"Prometheus warns: {_shown(warnings[0])}")
             return [
                 Counter(one["metric"], tuple(Sample(float(at), float(value)) for at, value in one["values"]))
                 for one in answer["data"]["result"]
@@ -91,7 +91,7 @@ class Prometheus:
             raise Unread(f"Prometheus: {error}") from None
         except CutoverError as error:
             raise Unread(f"Prometheus: {error.message}") from None
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise Unread("Prometheus: its answer is no counters with samples") from None
 
     def shell(self, query: str) -> str:
@@ -140,12 +140,17 @@ def _understood(status: int, body: bytes) -> dict[str, Any]:
         raise _Refused(f"redirects (status {status}): write the address that it leads to")
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _Refused(f"status {status}, and no JSON: is this the address of a Prometheus?") from None
     if not isinstance(answer, dict) or answer.get("status") != "success":
         said = answer if isinstance(answer, dict) else {}
         raise _Refused(_shown(f"{said.get('errorType') or f'status {status}'}: {said.get('error') or 'no reason'}"))
     return answer
+
+
+def _warnings(answer: Mapping[str, Any]) -> list[str]:
+    said = answer.get("warnings") or []
+    return [str(one) for one in said] if isinstance(said, list) else ["it says so in a way of its own"]
 
 
 def _samples(answer: Mapping[str, Any]) -> list[Sample]:
@@ -154,7 +159,7 @@ def _samples(answer: Mapping[str, Any]) -> list[Sample]:
         if len(result) > 1:
             raise _Refused(_several([one["metric"] for one in result]))
         return [Sample(float(at), float(value)) for one in result for at, value in one["values"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise _Refused("its answer is no series of samples") from None
 
 

@@ -15,6 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
+WRITTEN: dict[str, type | tuple[type, ...]] = {
+    "at": (int, float),
+    "ack": (int, float),
+    "kind": str,
+    "ok": (bool, int),
+    "slow": (bool, int),
+}
 LONGEST_REQUEST = 60.0  # seconds; a line that ended later than this after t1 cannot have begun before t1
 
 
@@ -117,9 +124,16 @@ def _first_line_ending_at_or_after(file: BinaryIO, moment: float) -> int:
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
-    found = json.loads(raw)
-    if not isinstance(found, dict):
-        raise ValueError(f"not a ledger line: {raw[:80]!r}")  # noqa: TRY004 - the file's content is wrong, no argument's type
+    try:
+        found = json.loads(raw)
+    except RecursionError:
+        found = None
+    if (
+        not isinstance(found, dict)
+        or "key" not in found
+        or any(not isinstance(found.get(name), kind) for name, kind in WRITTEN.items())
+    ):
+        raise ValueError(f"not a ledger line: {raw[:80]!r}")
     return found
 
 

@@ -150,5 +150,5 @@ def document_of(path: Path) -> Any:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return document["content"] if document["sha256"] == digest(document["content"]) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

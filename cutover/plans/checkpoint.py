@@ -15,6 +15,7 @@ from typing import Any
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding, Guard, Policy, Verdict
 from cutover.core.guarding import found as finding_of
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry, Journal, Position
 from cutover.core.plain import span
 from cutover.core.telling import heard, noted
@@ -239,7 +240,7 @@ def written(path: Path, document: Mapping[str, Any]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")
     with half.open("w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(hidden(text))
         file.flush()
         os.fsync(file.fileno())
     half.replace(path)

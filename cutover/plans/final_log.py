@@ -54,7 +54,7 @@ class FinalLog(Recorded):
         """By us with its checksum, or by hand as the aws command prints it; half a file is none."""
         try:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return "not saved"
         return "saved" if super().observe() == "saved" or (isinstance(kept, dict) and "events" in kept) else "not saved"
 

@@ -105,14 +105,21 @@ class Checkpoint:
         whole, _, torn = written.rpartition(b"\n")
         if torn:  # killed while it wrote: what is appended now must begin a line of its own
             os.truncate(path, len(whole) + 1 if whole else 0)
-        lines = [json.loads(line) for line in whole.splitlines()] if whole else []
-        if not lines or lines[0].get("version") != VERSION or lines[0]["identity"] != _plain(identity):
+        try:
+            lines = [json.loads(line) for line in whole.splitlines()] if whole else []
+            ours = bool(lines) and (lines[0]["version"], lines[0]["identity"]) == (VERSION, _plain(identity))
+            for line in lines[1:] if ours else ():
+                self._take(line)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise CheckpointRefused(
+                f"{path} cannot be read as a checkpoint ({type(error).__name__}): it was changed, or is something else",
+                next_command="invoke validate without --resume",
+            ) from error
+        if not ours:
             raise CheckpointRefused(
                 f"{path} belongs to another comparison (other servers, tables, columns or flags)",
                 next_command="invoke validate without --resume",
             )
-        for line in lines[1:]:
-            self._take(line)
 
     def _take(self, line: Mapping[str, Any]) -> None:
         table = line["table"]
@@ -138,7 +145,7 @@ def seed_of(path: Path) -> int:
     try:
         with path.open("rb") as lines:
             return int(json.loads(lines.readline())["identity"]["seed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointRefused(
             f"{path} is not there or not a checkpoint: nothing to go on with",
             next_command="invoke validate without --resume",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -154,7 +155,7 @@ _FIELDS = ("name", "description", "enabled", "share", "salt", "reason", "author"
 def parsed(text: str | bytes, where: str) -> Any:
     """A JSON text, strictly; raises FlagWrong that names `where`."""
     try:
-        return json.loads(text, parse_constant=_refused, object_pairs_hook=_once)
+        return json.loads(text, parse_constant=_refused, parse_float=_finite, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise FlagWrong(f"{where}: not JSON: {error}") from error
 
@@ -186,6 +187,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice")  # which of the two was meant nobody knows
+    return found
+
+
+def _finite(written: str) -> float:
+    found = float(written)
+    if found in (inf, -inf):
+        raise ValueError(f"{written[:40]} is too large")  # it could not be written again
     return found
 
 

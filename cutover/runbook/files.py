@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from cutover.core.hidden import hidden
 from cutover.runbook.book import Book
 from cutover.runbook.markdown import visible
 from cutover.runbook.pages import render
@@ -53,7 +54,7 @@ def replaced(path: Path, page: str, mode: int = 0o644) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
+            file.write(hidden(page))
         os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:

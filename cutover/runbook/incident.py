@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.core.back import UNDO
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.plain import text
 from cutover.runbook.pages import filled
@@ -72,7 +73,7 @@ def start(path: Path, text: str, mode: int = 0o644) -> bool:
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         half.touch(mode=0o600)
-        half.write_text(text, encoding="utf-8", newline="\n")
+        half.write_text(hidden(text), encoding="utf-8", newline="\n")
         half.chmod(mode)
         # Made whole or not at all, and only where nobody has one: a link does not replace what is there.
         os.link(half, path)

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from cutover.core.errors import CutoverError
+from cutover.core.hidden import hidden_in
 from cutover.core.journal import Entry
 from cutover.core.plain import canonical
 from cutover.core.rows import Head, Row, sealed_as
@@ -17,9 +19,17 @@ class JournalBroken(CutoverError):
 START = Head()
 
 
-def kept(seq: int, run: str, at: float, token: int, kind: str, data: str, prev: str, hash: str) -> Entry:
-    """An entry as a table keeps it, with its data as text; raises ValueError when that is no JSON."""
-    return Entry(seq, run, at, token, kind, parsed(data), prev, hash)
+FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
+KINDS: tuple[type | tuple[type, ...], ...] = (int, str, (int, float), int, str, str, str, str)
+
+
+def kept(*columns: Any) -> Entry:
+    """An entry as a table keeps it, with its data as text; raises ValueError when that is no JSON, or a column none of ours."""
+    odd = [name for name, kind, value in zip(FIELDS, KINDS, columns, strict=True) if not isinstance(value, kind)]
+    if odd:
+        raise ValueError(f"entry {columns[0]!r}: {', '.join(odd)} cannot be what was written")
+    seq, run, at, token, kind, data, prev, hash_ = columns
+    return Entry(seq, run, at, token, kind, _object(data), prev, hash_)
 
 
 def parsed(text: str | bytes) -> Any:
@@ -30,7 +40,30 @@ def parsed(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply to be read") from error
 
 
-FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
+def _object(text: str) -> Mapping[str, Any]:
+    found = parsed(text)
+    if not isinstance(found, dict):
+        raise ValueError("what an entry says is no object")  # noqa: TRY004 - the file's content is wrong, no argument's type
+    return found
+
+
+def checked(text: str, *beside: str) -> str:
+    """One line of JSON that belongs to `beside`, and below it its sum: what is in no chain shows by it that a byte was changed."""
+    return f"{text}\n{_sum(text, *beside)}"
+
+
+def read_checked(kept: object, *beside: str) -> Any:
+    """The JSON again, without a sum where none was written; raises ValueError where the text is not what was written."""
+    if not isinstance(kept, str):
+        raise ValueError("what was kept is no text")  # noqa: TRY004 - the file's content is wrong, no argument's type
+    text, _, sum_ = kept.partition("\n")
+    if sum_ and sum_ != _sum(text, *beside):
+        raise ValueError("it is not what was written: its sum does not fit")
+    return parsed(text)
+
+
+def _sum(*words: str) -> str:
+    return sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def unproven(*columns: Any) -> Row:
@@ -45,7 +78,7 @@ def unproven(*columns: Any) -> Row:
 
 def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping[str, Any]) -> Entry:
     """The entry that comes after `head`."""
-    plain = json.loads(canonical(data))
+    plain = hidden_in(json.loads(canonical(data)))
     seal = Entry.seal(head.seq + 1, run, at, token, kind, plain, head.hash)
     return Entry(head.seq + 1, run, at, token, kind, plain, head.hash, seal)
 

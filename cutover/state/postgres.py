@@ -15,6 +15,7 @@ from uuid import uuid4
 from cutover.core import killpoint
 from cutover.core.clock import Backoff, Clock, Deadline, SystemClock
 from cutover.core.errors import CutoverError, Unreachable
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
@@ -111,7 +112,7 @@ class PostgresState:
             while True:
                 entry = sealed(head, run, self._clock.now(), lease.token, kind, data)
                 killpoint.reached("before insert of entry")
-                row = {**asdict(entry), "data": canonical(data), "environment": self._environment}
+                row = {**asdict(entry), "data": canonical(entry.data), "environment": self._environment}
                 if self._ask(APPEND, row) or self._is_there(entry):
                     self._heads[lease.id] = Head.of(entry)
                     return entry
@@ -183,7 +184,7 @@ class PostgresState:
         self._ask(
             "INSERT INTO cutover_state.wishes (id, environment, run, at, kind, data) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (id) DO NOTHING",
-            [uuid4().hex, self._environment, run, self._clock.now(), kind, canonical(data)],
+            [uuid4().hex, self._environment, run, self._clock.now(), kind, hidden(canonical(data))],
         )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:

@@ -23,6 +23,7 @@ from uuid import uuid4
 from cutover.core import killpoint
 from cutover.core.clock import Clock, SystemClock
 from cutover.core.errors import CutoverError, LeaseLost
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
@@ -171,7 +172,7 @@ class S3State:
         return Row(key, said) if isinstance(said, dict) else Row(key, {}, "no object of JSON")
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
-        body = canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex}).encode()
+        body = hidden(canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex})).encode()
         place = _wishes(run)
         number = len(self._objects.list(place)) + 1
         while self._objects.put_new(f"{place}{number:06}.json", body) is None:

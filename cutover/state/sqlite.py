@@ -1,6 +1,5 @@
 """Journal and lease of one environment in one SQLite file: append-only, hash-chained, readable by its owner alone."""
 
-import json
 import os
 import sqlite3
 import threading
@@ -11,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from cutover.core.clock import Clock, SystemClock
+from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
 from cutover.core.rows import Head, Row, Rows
-from cutover.state.chain import START, JournalBroken, going_on, kept, sealed, unproven
+from cutover.state.chain import START, JournalBroken, checked, going_on, kept, read_checked, sealed, unproven
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 ENTRIES = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
+COUNTED = (
+    "SELECT (SELECT count(*) FROM entries INDEXED BY sqlite_autoindex_entries_1), "
+    "(SELECT count(*) FROM entries NOT INDEXED)"
+)
 BUSY = 10.0  # seconds to wait for another process's transaction
 
 SCHEMA = """
@@ -59,18 +63,26 @@ class SqliteState:
         self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         self._one_at_a_time = threading.RLock()
         try:
+            self._refuse_half()
             self._db.execute("PRAGMA synchronous=FULL")
             # Who only looks must not wait for the lock of who writes, nor make anew what somebody took away.
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
                 self._db.execute("PRAGMA journal_mode=WAL")
                 # Whole or not at all: what is there is not made again, so that a death in between must leave nothing.
                 self._db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._db.close()
             raise JournalBroken(f"{path}: {error}") from error
 
     def close(self) -> None:
         self._db.close()
+
+    def _refuse_half(self) -> None:
+        """An empty file beside a log that is not: SQLite would throw the log away, and the record with it."""
+        log = self.path.with_name(self.path.name + "-wal")
+        # The log first: who makes the file at this moment writes to the log last.
+        if log.exists() and log.stat().st_size > 0 and self.path.stat().st_size == 0:
+            raise sqlite3.DatabaseError(f"it is empty, and {log.name} is not: the file was cut off or exchanged")
 
     # --- journal -------------------------------------------------------------------------------------------------
 
@@ -81,7 +93,7 @@ class SqliteState:
             entry = sealed(Head(*row) if row else START, run, self._clock.now(), lease.token, kind, data)
             self._db.execute(
                 "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?)",
-                (entry.seq, run, entry.at, entry.token, kind, canonical(data), entry.prev, entry.hash),
+                (entry.seq, run, entry.at, entry.token, kind, canonical(entry.data), entry.prev, entry.hash),
             )
         return entry
 
@@ -92,12 +104,22 @@ class SqliteState:
         after = than.seq if than is not None else 0
         sql = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries WHERE seq > ? ORDER BY seq"
         try:
+            least = self._number() if than is None else 0
             read = [kept(*row) for row in self._db.execute(sql, (after,)).fetchall()]
+            if len(read) < least:
+                raise JournalBroken(f"{self.path}: {least} entries are there, and {len(read)} can be read")
             if than is not None and not read:
                 self._is_still_last(than)
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalBroken(f"{self.path}: {error}") from error
         return going_on(read, than, str(self.path))
+
+    def _number(self) -> int:
+        """How many entries there are. A chain does not miss its own end: what a broken page lost of it shows by the index alone."""
+        indexed, there = self._db.execute(COUNTED).fetchone()  # one question, because others write meanwhile
+        if indexed != there:
+            raise JournalBroken(f"{self.path}: it holds {there} entries, and its index knows {indexed}")
+        return int(there)
 
     def _is_still_last(self, entry: Entry) -> None:
         row = self._db.execute("SELECT hash FROM entries WHERE seq = ?", (entry.seq,)).fetchone()
@@ -111,7 +133,7 @@ class SqliteState:
         with self._one_at_a_time:
             try:
                 found += (unproven(*row) for row in self._db.execute(ENTRIES))
-            except sqlite3.DatabaseError as error:  # a broken page: what comes before it was read
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a broken page: what comes before it was read
                 return Rows(str(self.path), tuple(found), trouble=str(error))
             there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
         gone = ", ".join(name for name in TRIGGERS if name not in there)
@@ -122,13 +144,14 @@ class SqliteState:
         with self._transaction():
             self._db.execute(
                 "INSERT INTO wishes (run, at, kind, data) VALUES (?,?,?,?)",
-                (run, self._clock.now(), kind, canonical(data)),
+                (run, self._clock.now(), kind, checked(hidden(canonical(data)), run, kind)),
             )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
         with self._readable():
             rows = self._db.execute("SELECT kind, data FROM wishes WHERE run = ? ORDER BY seq", (run,)).fetchall()
-        return [(kind, json.loads(data)) for kind, data in rows]
+        with self._as_written("a word that was left"):
+            return [(kind, read_checked(data, run, kind)) for kind, data in rows]
 
     # --- lease ---------------------------------------------------------------------------------------------------
 
@@ -137,7 +160,7 @@ class SqliteState:
             token, holder = self._lease_row()
             refuse_if_held(holder, take_over, local=True)
             lease = claimed(token, self._clock.now(), who=who, operation=operation)
-            self._db.execute("UPDATE lease SET token = ?, holder = ?", (lease.token, canonical(asdict(lease))))
+            self._db.execute("UPDATE lease SET token = ?, holder = ?", (lease.token, checked(canonical(asdict(lease)))))
         return lease
 
     def release(self, lease: Lease) -> None:
@@ -160,8 +183,12 @@ class SqliteState:
 
     def _lease_row(self) -> tuple[int, Lease | None]:
         with self._one_at_a_time, self._readable():
-            token, holder = self._db.execute("SELECT token, holder FROM lease").fetchone()
-        return token, Lease(**json.loads(holder)) if holder else None
+            row = self._db.execute("SELECT token, holder FROM lease").fetchone()
+        with self._as_written("the lease"):
+            token, holder = row
+            if not isinstance(token, int):
+                raise ValueError("it has no token")  # noqa: TRY004 - the file's content is wrong, no argument's type
+            return token, Lease(**read_checked(holder)) if holder is not None else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -176,8 +203,16 @@ class SqliteState:
                 raise
 
     @contextmanager
+    def _as_written(self, what: str) -> Iterator[None]:
+        """For what stands in no chain: it is what was written, or the journal is broken."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise JournalBroken(f"{self.path}: {what}: {error}") from error
+
+    @contextmanager
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise JournalBroken(f"{self.path}: {error}") from error
