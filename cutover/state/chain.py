@@ -17,6 +17,11 @@ class JournalBroken(CutoverError):
 
 
 START = Head()
+NAMES = frozenset({
+    "step", "gate", "phase", "guard", "item", "undoes", "taken", "half_done", "cleared", "to", "until", "direction", "plan", "digest",
+    "cause", "outcome", "policy", "then", "verdict", "role", "who", "run", "key", "incident", "channel",
+})  # fmt: skip
+"""What the engine, and whoever reads a record, tells things apart by."""
 
 
 FIELDS = ("seq", "run", "at", "token", "kind", "data", "prev", "hash")
@@ -76,9 +81,18 @@ def unproven(*columns: Any) -> Row:
     return Row(str(said["seq"]), said)
 
 
+def without_secrets(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry or a word says, as JSON types, without the secrets that this process has read.
+
+    Names are left as they are: the engine knows by them what is done, and a password may happen to be a step's name.
+    """
+    plain = json.loads(canonical(data))
+    return {key: value if key in NAMES else hidden_in(value) for key, value in plain.items()}
+
+
 def sealed(head: Head, run: str, at: float, token: int, kind: str, data: Mapping[str, Any]) -> Entry:
     """The entry that comes after `head`."""
-    plain = hidden_in(json.loads(canonical(data)))
+    plain = without_secrets(data)
     seal = Entry.seal(head.seq + 1, run, at, token, kind, plain, head.hash)
     return Entry(head.seq + 1, run, at, token, kind, plain, head.hash, seal)
 

@@ -15,12 +15,11 @@ from uuid import uuid4
 from cutover.core import killpoint
 from cutover.core.clock import Backoff, Clock, Deadline, SystemClock
 from cutover.core.errors import CutoverError, Unreachable
-from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
 from cutover.core.rows import GENESIS, Head, Rows
-from cutover.state.chain import START, JournalBroken, chained, going_on, kept, sealed, unproven
+from cutover.state.chain import START, JournalBroken, chained, going_on, kept, sealed, unproven, without_secrets
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 PATIENCE = 20.0  # seconds for one statement, with every new connection
@@ -184,7 +183,7 @@ class PostgresState:
         self._ask(
             "INSERT INTO cutover_state.wishes (id, environment, run, at, kind, data) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (id) DO NOTHING",
-            [uuid4().hex, self._environment, run, self._clock.now(), kind, hidden(canonical(data))],
+            [uuid4().hex, self._environment, run, self._clock.now(), kind, canonical(without_secrets(data))],
         )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:

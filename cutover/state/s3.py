@@ -23,12 +23,11 @@ from uuid import uuid4
 from cutover.core import killpoint
 from cutover.core.clock import Clock, SystemClock
 from cutover.core.errors import CutoverError, LeaseLost
-from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
 from cutover.core.rows import Head, Row, Rows
-from cutover.state.chain import START, JournalBroken, chained, follows, going_on, parsed, sealed
+from cutover.state.chain import START, JournalBroken, chained, follows, going_on, parsed, sealed, without_secrets
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 from cutover.state.objects import Objects
 
@@ -172,7 +171,8 @@ class S3State:
         return Row(key, said) if isinstance(said, dict) else Row(key, {}, "no object of JSON")
 
     def wish(self, run: str, kind: str, data: Mapping[str, Any]) -> None:
-        body = hidden(canonical({"kind": kind, "data": data, "at": self._clock.now(), "id": uuid4().hex})).encode()
+        said = {"kind": kind, "data": without_secrets(data), "at": self._clock.now(), "id": uuid4().hex}
+        body = canonical(said).encode()
         place = _wishes(run)
         number = len(self._objects.list(place)) + 1
         while self._objects.put_new(f"{place}{number:06}.json", body) is None:

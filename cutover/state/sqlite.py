@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from cutover.core.clock import Clock, SystemClock
-from cutover.core.hidden import hidden
 from cutover.core.journal import Entry
 from cutover.core.lease import Lease
 from cutover.core.plain import canonical
 from cutover.core.rows import Head, Row, Rows
-from cutover.state.chain import START, JournalBroken, checked, going_on, kept, read_checked, sealed, unproven
+from cutover.state.chain import (
+    START,
+    JournalBroken,
+    checked,
+    going_on,
+    kept,
+    read_checked,
+    sealed,
+    unproven,
+    without_secrets,
+)
 from cutover.state.holding import claimed, lost, may_be_alive, refuse_if_held
 
 ENTRIES = "SELECT seq, run, at, token, kind, data, prev, hash FROM entries ORDER BY seq"
@@ -144,7 +153,7 @@ class SqliteState:
         with self._transaction():
             self._db.execute(
                 "INSERT INTO wishes (run, at, kind, data) VALUES (?,?,?,?)",
-                (run, self._clock.now(), kind, checked(hidden(canonical(data)), run, kind)),
+                (run, self._clock.now(), kind, checked(canonical(without_secrets(data)), run, kind)),
             )
 
     def wishes(self, run: str) -> Sequence[tuple[str, Mapping[str, Any]]]:

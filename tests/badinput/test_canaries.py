@@ -11,6 +11,7 @@ import pytest
 from canaries import AWS, ENVIRONMENT, SECRETS, leaked, repeating
 
 from cutover.core.hidden import hidden, remember
+from cutover.state.sqlite import SqliteState
 
 COMMANDS = (
     ("metrics", "--env", "canary"),
@@ -104,3 +105,19 @@ def test_what_is_secret_of_an_address_is_hidden_and_nothing_else(said: str, show
     remember("http://green.example.com/a/longer/path", address=True)
     assert hidden(said.replace("p%40ss/word1", "p%40ss%2Fword1")) == shown
     assert hidden("http://green.example.com/a/longer/path") == "http://green.example.com/a/longer/path"
+
+
+def test_a_password_that_is_a_steps_name_takes_nothing_from_what_the_engine_knows(tmp_path: Path) -> None:
+    remember("traffic-of-the-canary")
+    state = SqliteState(tmp_path / "journal.sqlite")
+    lease = state.acquire(who="traffic-of-the-canary", operation="cutover")
+    said = {
+        "step": "traffic-of-the-canary",
+        "undoes": ["traffic-of-the-canary"],
+        "seen": "traffic-of-the-canary is wrong",
+    }
+    state.append("one", "converged", said, lease)
+    state.wish("one", "approve", {"gate": "traffic-of-the-canary", "role": "data", "comment": "traffic-of-the-canary"})
+    assert state.entries()[0].data == {**said, "seen": "*** is wrong"}
+    assert state.wishes("one") == [("approve", {"gate": "traffic-of-the-canary", "role": "data", "comment": "***"})]
+    state.close()
