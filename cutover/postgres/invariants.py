@@ -223,9 +223,10 @@ def _troubled(source: Session, target: Session, name: str, trouble: str) -> Find
         return Finding.not_yet(
             f"slot {name} on {source.label}, by which {target.label} follows, is gone or has lost its WAL: "
             f"what was written since never arrives on {target.label} by itself",
-            f"on {source.label}: SELECT pg_create_logical_replication_slot('{name}', 'pgoutput'); then, before anything else, "
-            f"bring over what was written meanwhile: invoke validate --repair FILE. Before the switch it is simpler to "
-            "begin anew: invoke rollback --everything",
+            f"on {source.label}: SELECT pg_create_logical_replication_slot('{name}', 'pgoutput'); then bring over what was written "
+            f"meanwhile: invoke validate --repair FILE, until invoke validate says equal. Do not move the writes to {target.label} "
+            "before: what it misses would be lost, and the switch would not notice. Before the first switch it is simpler to begin "
+            "anew: invoke rollback --everything",
         )
     found = None if trouble in BY_DESIGN else conflict(source, target)
     if found is None:
