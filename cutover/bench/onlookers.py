@@ -21,7 +21,7 @@ UNREAD = 15.0  # seconds; after 20 the console gives up a client that takes noth
 TURN = 0.2  # seconds
 PIECE = 256 * 1024  # bytes
 TAIL = 64  # bytes in which a line's number may be cut in two
-ID = re.compile(rb"\nid: (\d+)\n")
+IDS = re.compile(rb"\nid: (\d+)\n")
 
 
 @dataclass
@@ -36,9 +36,8 @@ class Received:
         """Some more of it, cut off anywhere."""
         seen = self.tail + data
         self.greeted = self.greeted or b"event: panels" in seen
-        at = seen.rfind(b"\nid: ")
-        if at >= 0 and (found := ID.match(seen, at)):
-            self.newest = max(self.newest, int(found[1]))
+        if found := IDS.findall(seen):
+            self.newest = max(self.newest, int(found[-1]))
         self.tail = seen[-TAIL:]
 
 

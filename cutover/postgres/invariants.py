@@ -29,6 +29,7 @@ UNION ALL SELECT format('%%s on %%s', command, relid::regclass) FROM pg_stat_pro
  WHERE datname = current_database()"""
 
 BY_DESIGN = ("disabled", "still copying")
+NOT_THERE = "does not exist"
 TROUBLE = """SELECT CASE
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s) THEN 'subscription %(plain)s does not exist'
   WHEN NOT EXISTS (SELECT FROM pg_subscription WHERE subname = %(name)s AND subenabled) THEN 'disabled'
@@ -219,7 +220,7 @@ def _lag_question(name: str) -> str:
 
 def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
     """The trouble: a slot that is gone, what the apply worker stumbles over where it may be that, or else `trouble` itself."""
-    if trouble not in BY_DESIGN and not source.rows(SENDS, [name]):
+    if trouble not in BY_DESIGN and NOT_THERE not in trouble and not source.rows(SENDS, [name]):
         return Finding.not_yet(
             f"slot {name} on {source.label}, by which {target.label} follows, is gone or has lost its WAL: "
             f"what was written since never arrives on {target.label} by itself",

@@ -309,7 +309,8 @@ def test_readers_that_are_killed_at_any_time_lose_nothing_and_count_nothing_twic
                 total += number + 1
             reader.kill()
         assert seen(watcher.collect())[0] == total
-    assert len(files(tmp_path)) == 2
+    # What a reader was writing when it was killed is swept once it is old.
+    assert len([name for name in files(tmp_path) if not name.endswith(".partial")]) == 2
 
 
 MOVES = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["count", "count", "end", "look"]), st.floats(0, 1e4)))
