@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cutover.bench.chromium import version
-from cutover.bench.figures import Figures, Line, attempted, machine, postgres
+from cutover.bench.figures import Figures, Line, attempted, machine, parts_named, postgres
 from cutover.bench.first_heard import first_heard
 from cutover.bench.kept_pace import Steps, kept_pace
 from cutover.bench.painted import drawn, painted
 from cutover.bench.whole_cutovers import Whole, whole_cutovers
-from cutover.core.errors import ConfigurationRefused
 
 Say = Callable[[str], None]
 
@@ -62,11 +61,7 @@ PARTS: dict[str, Callable[[Scale, Say], Iterable[Line]]] = {
 
 def chosen(only: str) -> Sequence[str]:
     """The parts named, separated by commas, or all; raises ConfigurationRefused for one that is not known."""
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise ConfigurationRefused([f"--only: {name!r} is no part; known: {', '.join(PARTS)}" for name in unknown])
-    return names or list(PARTS)
+    return parts_named(PARTS, only)
 
 
 def measure(parts: Sequence[str], scale: Scale, say: Say) -> Figures:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cutover.bench.comparing import compared
-from cutover.bench.figures import Figures, Limit, Line, attempted, machine, versions
+from cutover.bench.figures import Figures, Limit, Line, attempted, machine, parts_named, versions
 from cutover.bench.growth import SHOP, Points, grown
 from cutover.bench.in_window import in_window
 from cutover.bench.measured_table import NARROW
@@ -14,7 +14,6 @@ from cutover.bench.preflighting import preflighted
 from cutover.bench.rolling_back import rolled_back
 from cutover.bench.slow_store import far_away
 from cutover.bench.unconditioned import unconditioned
-from cutover.core.errors import ConfigurationRefused
 
 PAUSE = (Limit("median", 100), Limit("worst", 250), Limit(BARE, 1.5))
 
@@ -80,11 +79,7 @@ PARTS: dict[str, Part] = {
 
 def chosen(only: str) -> Sequence[str]:
     """The parts named, separated by commas, or all; raises ConfigurationRefused for one that is not known."""
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise ConfigurationRefused([f"--only: {name!r} is no part; known: {', '.join(PARTS)}" for name in unknown])
-    return names or list(PARTS)
+    return parts_named(PARTS, only)
 
 
 def measure(parts: Sequence[str], scale: Scale, say: Callable[[str], None]) -> Figures:

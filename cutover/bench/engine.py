@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cutover.bench.appends import appends
-from cutover.bench.figures import Figures, Line, attempted, machine, postgres
+from cutover.bench.figures import Figures, Line, attempted, machine, parts_named, postgres
 from cutover.bench.starts import starts
 from cutover.bench.walked_steps import walked
-from cutover.core.errors import ConfigurationRefused
 
 Say = Callable[[str], None]
 
@@ -38,11 +37,7 @@ PARTS: dict[str, Callable[[Scale, Say], Iterable[Line]]] = {
 
 def chosen(only: str) -> Sequence[str]:
     """The parts named, separated by commas, or all; raises ConfigurationRefused for one that is not known."""
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise ConfigurationRefused([f"--only: {name!r} is no part; known: {', '.join(PARTS)}" for name in unknown])
-    return names or list(PARTS)
+    return parts_named(PARTS, only)
 
 
 def measure(parts: Sequence[str], scale: Scale, say: Say) -> Figures:

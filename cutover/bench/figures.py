@@ -5,13 +5,13 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
-from cutover.core.errors import CutoverError
+from cutover.core.errors import ConfigurationRefused, CutoverError
 from cutover.world import bouncer, servers
 
 HEAD = ("figure", "ours: min · median · p95 · max", "reference: median (min–max)", "ratio", "target", "met?",
@@ -184,6 +184,15 @@ class Figures:
     def _shown(self, table: Callable[[list[Line]], str]) -> str:
         tables = [table(lines) for lines in (self.lines, self.growth) if lines]
         return "\n\n".join([f"{self.title}. {self.machine}.", *tables])
+
+
+def parts_named(known: Collection[str], only: str) -> Sequence[str]:
+    """The parts named, separated by commas, or all; raises ConfigurationRefused for one that is not known."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationRefused([f"--only: {name!r} is no part; known: {', '.join(known)}" for name in unknown])
+    return names or list(known)
 
 
 def machine() -> str:

@@ -7,8 +7,7 @@ from functools import partial
 from importlib import metadata
 
 from cutover.bench import routed_calls, spread_of_keys
-from cutover.bench.figures import Figures, Line, attempted, machine
-from cutover.core.errors import ConfigurationRefused
+from cutover.bench.figures import Figures, Line, attempted, machine, parts_named
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,7 @@ PARTS: dict[str, Part] = {
 
 def chosen(only: str) -> Sequence[str]:
     """The parts named, separated by commas, or all; raises ConfigurationRefused for one that is not known."""
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise ConfigurationRefused([f"--only: {name!r} is no part; known: {', '.join(PARTS)}" for name in unknown])
-    return names or list(PARTS)
+    return parts_named(PARTS, only)
 
 
 def measure(parts: Sequence[str], scale: Scale, say: Callable[[str], None]) -> Figures:

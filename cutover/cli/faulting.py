@@ -111,6 +111,7 @@ def _tried(schedules: "list[Schedule]", worlds: int, minutes: float, *, record: 
     from cutover.cli.opening import print_json
     from cutover.faults import record as table
     from cutover.faults.matrix import run as tried
+    from cutover.runbook.files import replaced
 
     tally = tried(schedules, say, worlds=worlds, seconds=60 * minutes or float("inf"))
     found = table.document(tally)
@@ -118,7 +119,7 @@ def _tried(schedules: "list[Schedule]", worlds: int, minutes: float, *, record: 
         say(f"skipped: {name}: this machine lacks {lacking}")
     if record:
         RECORD.parent.mkdir(exist_ok=True)
-        RECORD.write_text(table.markdown(found), encoding="utf-8")
+        replaced(RECORD, table.markdown(found))
         say(f"{RECORD} is written")
     if json:
         print_json(found)

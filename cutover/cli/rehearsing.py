@@ -19,7 +19,7 @@ FEWEST, MOST = 1, 1_000_000  # rows in a table
         "from": "read that schema from this side, blue or green, where its address is an environment variable that is set",
         "scale": "rows in each of the schema's tables (1000)",
         "seed": "of the generated rows (1)",
-        "faults": "faults to make on the way, separated by commas, or all",
+        "faults": "not yet: faults are tried by `invoke faults`",
         "keep": "leave the twin as it is at the end, to look at",
         "dry-run": "show which words are others in the twin and what is not rehearsed; nothing is started",
         "json": "the record on standard output",

@@ -30,7 +30,8 @@ def _faked(ground: Ground) -> dict[str, str]:
         "LD_PRELOAD": glob.glob(FAKETIME)[0],
         "FAKETIME_TIMESTAMP_FILE": str(_clock(ground)),
         "FAKETIME_NO_CACHE": "1",
-        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",  # its name before 0.9.10
     }
 
 

@@ -100,7 +100,7 @@ def _faults_and_places() -> Iterator[str]:
 
 
 def _tried(tally: Tally) -> int:
-    return len({strike for result in tally.results for strike in result.strikes})
+    return len({strike for result in tally.results for strike in result.strikes if strike not in result.missed})
 
 
 def _short(words: str) -> str:

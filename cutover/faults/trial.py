@@ -34,6 +34,8 @@ class Result:
     acknowledged: int
     gap: float
     seconds: float
+    missed: tuple[str, ...] = ()
+    """The faults whose place was never reached: of them nothing is known."""
 
     @property
     def word(self) -> str:
@@ -108,6 +110,7 @@ def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]
         acknowledged=len(seen.acknowledged),
         gap=round((seen.write_gap_ms or 0) / 1000, 2),
         seconds=round(time.time() - began, 1),
+        missed=tuple(missed),
     )
 
 

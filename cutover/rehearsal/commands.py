@@ -69,13 +69,7 @@ class Commands:
     def variables(self) -> dict[str, str]:
         """What they find in their environment: nothing that leads to real databases or to real AWS."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH", ""),) if part)
-        return {
-            **kept,
-            "CUTOVER_HOME": str(self.home),
-            "PYTHONUNBUFFERED": "1",
-            **({"PYTHONPATH": path} if path else {}),
-        }
+        return {**kept, "CUTOVER_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
 
     def typed(
         self, *args: str, meanwhile: Callable[[], None] = lambda: None, more: Mapping[str, str] | None = None
@@ -95,15 +89,14 @@ class Commands:
                 start_new_session=True,  # a Ctrl-C is ours to answer
             )
         self._under_way.append(process)
-        code = self._over(process, args, began, meanwhile)
+        code = self._over(process, args, meanwhile)
         self._under_way.remove(process)
         printed, said = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
         return Done(args, code, printed, said, began, time.time() - began)
 
-    def _over(
-        self, process: "subprocess.Popen[bytes]", args: Sequence[str], began: float, meanwhile: Callable[[], None]
-    ) -> int:
-        while time.time() - began < LONGEST:
+    def _over(self, process: "subprocess.Popen[bytes]", args: Sequence[str], meanwhile: Callable[[], None]) -> int:
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end:
             try:
                 return process.wait(timeout=LOOKS)
             except subprocess.TimeoutExpired:

@@ -115,7 +115,7 @@ class Walk:
             seen.requests,
         )
         self.legs.append(leg)
-        self.prove()
+        self.prove(self._serving_after(direction, phase))
         paused = f", writes paused {max(leg.pauses_ms):.0f} ms" if leg.pauses_ms else ""
         way = "forward to the end of" if direction == FORWARD else "back from the end of"
         standing = ", with its standing work" if everything else ""
@@ -123,14 +123,18 @@ class Walk:
 
     # --- what has to hold after each leg ---------------------------------------------------------------------------
 
-    def prove(self) -> None:
-        """One side accepts writes, nothing that was promised is lost or there twice, and the journal holds; raises RehearsalFailed."""
+    def _serving_after(self, direction: str, phase: str) -> str:
+        """Green where the leg went past the commit point, else blue."""
+        switched = {step.name for _, step in self.plan.steps() if step.commit_point} & set(self.plan.names_until(phase))
+        return "green" if direction == FORWARD and switched else "blue"
+
+    def prove(self, side: str) -> None:
+        """This side alone accepts writes, nothing that was promised is lost or there twice, and the journal holds; raises RehearsalFailed."""
         pair = self.stage.app.means.pairs[0]
         sides = read_sides(pair.blue, pair.green)
         states = (sides.blue, sides.green)
-        if states not in (*BLUE_SERVES, *GREEN_SERVES):
-            raise RehearsalFailed(f"blue is {sides.blue} and green {sides.green}: not one side of them serves")
-        side = "green" if states in GREEN_SERVES else "blue"
+        if states not in (GREEN_SERVES if side == "green" else BLUE_SERVES):
+            raise RehearsalFailed(f"{side} was to serve alone, and blue is {sides.blue}, green {sides.green}")
         self._no_write_lost(side)
         self.promised(side)
         state = self.stage.app.state()

@@ -95,6 +95,9 @@ def test_the_table_counts_honestly() -> None:
     tally.results = [
         Result((str(one),), "forward", "refused, then 1 command", "cutover 5 → resume 0", (), 40, 6.1, 30.0),
         Result((str(other),), "back", "no end", "rollback 1", ("LOST: 1 of 9 acknowledged writes",), 9, 0.2, 20.0),
+        Result(
+            ("kill-edge@bake",), "forward", "went on (not reached)", "cutover 0", (), 0, 0.0, 9.0, ("kill-edge@bake",)
+        ),
     ]
     found = record.document(tally)
     assert (found["tried"], found["cells"], found["defects"], found["acknowledged_writes"]) == (2, 7, 1, 49)
