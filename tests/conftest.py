@@ -1,6 +1,7 @@
 """Puts this folder on the import path, so that every test can say `from contract import holds`; and the aws command."""
 
 import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,10 @@ from pathlib import Path
 import aws_preloaded
 import pytest
 import server_logs
+
+# The commands that tests start would each compile every module again, which takes longer than what they do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["browsing"]  # the fixtures of tests that look at pages
 # What shares a world or a pair of servers stays in one process; the longest group first, so that both cores end together.

@@ -23,6 +23,8 @@ class CutoverProgram(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         with self._explained():
             super().parse_core(argv)
+        # As in tasks.py: invoke forbids it by default, and each start would compile every module again.
+        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
     def parse_tasks(self) -> None:
         with self._explained():
