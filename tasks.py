@@ -5,6 +5,6 @@ import sys
 # invoke forbids it by default: every start would compile four hundred modules again, which takes longer than the rest.
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
-from cutover.cli import namespace  # noqa: E402
+from cutover.cli import namespace
 
 ns = namespace()

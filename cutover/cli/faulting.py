@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from cutover.faults.matrix import Tally
     from cutover.faults.schedule import Schedule
 
-RECORD = Path("runbooks/faults.md")
+RECORD = Path("runbooks/faults.json")
+PAGE = Path("runbooks/faults.md")
 
 
 @task(
@@ -35,7 +37,8 @@ RECORD = Path("runbooks/faults.md")
         "schedule": "this one: fault@place,fault@place",
         "worlds": "how many local worlds at once (1)",
         "minutes": "begin no other schedule after so many minutes",
-        "record": "write runbooks/faults.md",
+        "rest": "leave out what runbooks/faults.json says was tried and went well",
+        "record": "put the outcomes into runbooks/faults.json and faults.md, each as soon as it is known",
         "json": "one document on standard output",
     }
 )
@@ -54,6 +57,7 @@ def faults(
     schedule: str = "",
     worlds: int = 1,
     minutes: float = 0.0,
+    rest: bool = False,
     record: bool = False,
     json: bool = False,
 ) -> None:
@@ -71,8 +75,10 @@ def faults(
     if worlds < 1 or seeds < 0 or minutes < 0:
         raise ConfigurationRefused(["--worlds is at least 1, --seeds and --minutes are no less than 0"])
     signal.signal(signal.SIGTERM, _end)
-    wanted = _wanted(only, at, seeds, first, schedule)
-    _tried(wanted, worlds, minutes, record=record, json=json)
+    if rest and (seeds or schedule):
+        raise ConfigurationRefused(["--rest goes with --all, --only and --at"])
+    wanted = _wanted(only, at, seeds, first, schedule, rest=rest)
+    _tried(wanted, worlds, minutes, record=record, json=json, drawn=bool(seeds or schedule))
 
 
 def _listed() -> None:
@@ -87,12 +93,13 @@ def _listed() -> None:
         put(f"@{place.name:<27} {place.why}")
 
 
-def _wanted(only: str, at: str, seeds: int, first: int, schedule: str) -> "list[Schedule]":
+def _wanted(only: str, at: str, seeds: int, first: int, schedule: str, *, rest: bool) -> "list[Schedule]":
     """The schedules that were asked for; raises ConfigurationRefused for a name that is not known."""
     from cutover.core.errors import ConfigurationRefused
     from cutover.faults.catalogue import FAULTS, fault_named
     from cutover.faults.matrix import rounds
     from cutover.faults.places import PLACES, place_named
+    from cutover.faults.record import read, well_tried
     from cutover.faults.schedule import Schedule, Strike, drawn
 
     if schedule:
@@ -104,31 +111,47 @@ def _wanted(only: str, at: str, seeds: int, first: int, schedule: str) -> "list[
     found = [strike for fault in faults for place in places if (strike := Strike(fault, place)).possible]
     if not found:
         raise ConfigurationRefused(["these faults are done to the program, and at these places it does not run yet"])
-    return rounds(found)
+    tried = well_tried(read(RECORD)) if rest else set()
+    return rounds([strike for strike in found if str(strike) not in tried])
 
 
-def _tried(schedules: "list[Schedule]", worlds: int, minutes: float, *, record: bool, json: bool) -> None:
+def _tried(schedules: "list[Schedule]", worlds: int, minutes: float, *, record: bool, json: bool, drawn: bool) -> None:
     from cutover.cli.opening import print_json
     from cutover.faults import record as table
     from cutover.faults.matrix import run as tried
-    from cutover.runbook.files import replaced
 
-    tally = tried(schedules, say, worlds=worlds, seconds=60 * minutes or float("inf"))
-    found = table.document(tally)
+    kind = table.DRAWN if drawn else table.CELLS
+    former = table.read(RECORD) if record else None
+
+    def keep(tally: "Tally") -> None:
+        if record:
+            _kept(table.joined(former, table.document(tally, kind)))
+
+    tally = tried(schedules, say, worlds=worlds, seconds=60 * minutes or float("inf"), kept=keep)
+    found = table.document(tally, kind)
     for name, lacking in tally.skipped.items():
         say(f"skipped: {name}: this machine lacks {lacking}")
     if record:
-        RECORD.parent.mkdir(exist_ok=True)
-        replaced(RECORD, table.markdown(found))
-        say(f"{RECORD} is written")
+        keep(tally)
+        say(f"{RECORD} and {PAGE} are written")
     if json:
         print_json(found)
     elif not record:
         put(table.markdown(found), end="")
-    say(f"{found['tried']} of {found['cells']} cells tried, {found['defects']} defects")
+    tried_of = f"{len(found[kind])} ways" if drawn else f"{found['tried']} of {found['cells']} cells"
+    say(f"{tried_of} tried, {found['defects']} defects")
     _repeated(schedules, tally)
     if tally.defects:
         raise Exit(code=1)
+
+
+def _kept(found: dict[str, Any]) -> None:
+    from cutover.faults.record import markdown
+    from cutover.runbook.files import replaced
+
+    RECORD.parent.mkdir(exist_ok=True)
+    replaced(RECORD, dumps(found, indent=1, ensure_ascii=False) + "\n")
+    replaced(PAGE, markdown(found))
 
 
 def _repeated(schedules: "list[Schedule]", tally: "Tally") -> None:

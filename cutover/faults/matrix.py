@@ -86,8 +86,18 @@ def _by_environment(strikes: Iterator[Strike]) -> dict[str, list[Strike]]:
     return found
 
 
-def run(schedules: Sequence[Schedule], say: Say, *, worlds: int = 1, seconds: float = float("inf")) -> Tally:
-    """Tries the schedules, on so many worlds at once and until the time is over; a world that is spoilt is made anew."""
+def run(
+    schedules: Sequence[Schedule],
+    say: Say,
+    *,
+    worlds: int = 1,
+    seconds: float = float("inf"),
+    kept: Callable[[Tally], None] = lambda tally: None,
+) -> Tally:
+    """Tries the schedules, on so many worlds at once and until the time is over; a world that is spoilt is made anew.
+
+    `kept` is told of the tally after each schedule, by one thread at a time: whoever ends this loses no result.
+    """
     tally = Tally(all_cells=sum(len(schedule.strikes) for schedule in schedules))
     waiting: queue.SimpleQueue[Schedule] = queue.SimpleQueue()
     missing = lacking([strike for schedule in schedules for strike in schedule.strikes])
@@ -99,8 +109,14 @@ def run(schedules: Sequence[Schedule], say: Say, *, worlds: int = 1, seconds: fl
     end = time.monotonic() + seconds
     over = threading.Event()
     grounds: list[Ground] = []
+    one_by_one = threading.Lock()
+
+    def told() -> None:
+        with one_by_one:
+            kept(tally)
+
     threads = [
-        threading.Thread(target=_work, args=(waiting, tally, say, end, over, grounds), name=f"world {number}")
+        threading.Thread(target=_work, args=(waiting, tally, say, end, over, grounds, told), name=f"world {number}")
         for number in range(worlds)
     ]
     for thread in threads:
@@ -125,6 +141,7 @@ def _work(
     end: float,
     over: threading.Event,
     grounds: list[Ground],
+    told: Callable[[], None],
 ) -> None:
     while time.monotonic() < end and not waiting.empty() and not over.is_set():
         ground = Ground(Path(tempfile.mkdtemp(prefix=PREFIX)))
@@ -132,12 +149,13 @@ def _work(
         try:
             prepared(ground)
             while time.monotonic() < end and not over.is_set() and one_more(ground, waiting, tally, say):
-                pass
+                told()
         except BenchFailed as error:
             say(f"the world is made anew: {str(error).splitlines()[0]}")
         finally:
             grounds.remove(ground)
             ground.close()
+            told()
 
 
 def prepared(ground: Ground) -> None:

@@ -1,41 +1,98 @@
-"""The fault table: faults × places × outcome, with its figures, as Markdown and as one document."""
+"""The fault table: faults × places × outcome, with its figures, as one document and as Markdown; it grows piece by piece."""
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from cutover.bench.figures import machine
+from cutover.core.errors import Refused
 from cutover.faults.catalogue import FAULTS
 from cutover.faults.matrix import Tally
 from cutover.faults.places import PLACES
+from cutover.faults.schedule import cells
 
-SCHEMA = "cutover.faults/1"
+SCHEMA = "cutover.faults/2"
+CELLS, DRAWN = "results", "drawn"
+"""Where a document keeps what became of cells, and of schedules that were drawn from a seed."""
+WORST = ("LOST", "DOUBLED", "TWO")
 
 
-def document(tally: Tally) -> dict[str, Any]:
+def document(tally: Tally, kind: str = CELLS) -> dict[str, Any]:
     """Everything of one run, for programs; seconds, and times since 1970."""
-    return {
-        "schema": SCHEMA,
+    results = [
+        {
+            "strikes": list(result.strikes), "leg": result.leg, "outcome": result.outcome, "typed": result.path,
+            "problems": list(result.problems), "acknowledged_writes": result.acknowledged, "pause": result.gap,
+            "seconds": result.seconds, "missed": list(result.missed), "began": round(result.began, 1),
+        }
+        for result in tally.results
+    ]  # fmt: skip
+    piece = {
+        "began": round(tally.began, 1),
+        "seconds": round((tally.ended or time.time()) - tally.began, 1),
         "version": version("cutover"),
         "machine": machine(),
-        "began": tally.began,
-        "seconds": round(tally.ended - tally.began, 1),
+    }
+    found = {
+        "schema": SCHEMA,
         "cells": tally.all_cells,
-        "tried": _tried(tally),
-        "defects": len(tally.defects),
-        "acknowledged_writes": sum(result.acknowledged for result in tally.results),
-        "longest_pause": max((result.gap for result in tally.results), default=0.0),
         "skipped": tally.skipped,
-        "results": [
-            {
-                "strikes": result.strikes, "leg": result.leg, "outcome": result.outcome, "typed": result.path,
-                "problems": result.problems, "acknowledged_writes": result.acknowledged, "pause": result.gap,
-                "seconds": result.seconds,
-            }
-            for result in tally.results
-        ],
-    }  # fmt: skip
+        "pieces": [piece],
+        CELLS: [],
+        DRAWN: [],
+        kind: results,
+    }
+    return summed(found)
+
+
+def joined(former: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    """The record with what is new in it: a cell that was tried again has its newest outcome alone."""
+    found = {**new, "cells": len(cells())}
+    if former is not None:
+        began = {piece["began"] for piece in new["pieces"]}
+        found["pieces"] = [piece for piece in former["pieces"] if piece["began"] not in began] + new["pieces"]
+        for kind in (CELLS, DRAWN):
+            again = {_key(one) for one in new[kind]}
+            found[kind] = [one for one in former[kind] if _key(one) not in again] + new[kind]
+    return summed(found)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The record that is there, None without one; raises Refused for a file that is none."""
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {found['schema']!r}, not {SCHEMA!r}")
+        return summed(found)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"{path} is no record of faults: {error}", next_command=f"git restore {path}") from error
+
+
+def well_tried(found: dict[str, Any] | None) -> set[str]:
+    """The cells that need not be tried again: their place was reached, and nothing was wrong."""
+    results = found[CELLS] if found else []
+    return {one for result in results if not result["problems"] for one in result["strikes"]} - {
+        one for result in results for one in result["missed"]
+    }
+
+
+def summed(found: dict[str, Any]) -> dict[str, Any]:
+    """The document with its sums."""
+    every = [*found[CELLS], *found[DRAWN]]
+    reached = {one for result in found[CELLS] for one in result["strikes"] if one not in result["missed"]}
+    return {
+        **found,
+        "tried": len(reached),
+        "defects": sum(bool(one["problems"]) for one in every),
+        "worst": sum(any(words.startswith(WORST) for words in one["problems"]) for one in every),
+        "acknowledged_writes": sum(one["acknowledged_writes"] for one in every),
+        "longest_pause": max((one["pause"] for one in every), default=0.0),
+    }
 
 
 def markdown(document: dict[str, Any]) -> str:
@@ -44,8 +101,6 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
-    results = found["results"]
-    lost = sum(any(words.startswith(("LOST", "DOUBLED", "TWO")) for words in one["problems"]) for one in results)
     yield "# Faults"
     yield ""
     yield (
@@ -53,21 +108,28 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         " with customers who buy all the time, taken on by the commands that it printed until it was at its end."
     )
     yield ""
-    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(found["began"]))
-    yield f"- {when}, {found['seconds'] / 60:.0f} minutes, version {found['version']}, {found['machine']}"
-    yield f"- {found['tried']} of {found['cells']} cells tried; {found['defects']} defects, {lost} with a write lost or doubled, or with two writable sides"
+    yield f"- {found['tried']} of {found['cells']} cells tried; {found['defects']} defects, {found['worst']} with a write lost or doubled, or with two writable sides"
+    if found[DRAWN]:
+        ways = len(found[DRAWN])
+        yield f"- {ways} ways under two or three faults at once, drawn from seeds"
     yield f"- {found['acknowledged_writes']} acknowledged writes, every one looked for on the side that served at the end"
     yield f"- longest time without an acknowledged write: {found['longest_pause']:g} s; what the fault itself took is in it"
     for name, lacking in found["skipped"].items():
         yield f"- skipped: {name}: this machine lacks {lacking}"
+    for piece in found["pieces"]:
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(piece["began"]))
+        yield f"- tried from {when}, {piece['seconds'] / 60:.0f} minutes: version {piece['version']}, {piece['machine']}"
     yield ""
-    yield "Again: `invoke faults --all --record`, one cell: `invoke faults --only FAULT --at PLACE`."
+    yield "Again: `invoke faults --all --record`, what is missing: `--rest`, one cell: `invoke faults --only FAULT --at PLACE`."
     for leg, title in (("forward", "Forward"), ("back", "The way back")):
         yield ""
-        yield from _table(results, leg, title)
+        yield from _table(found[CELLS], leg, title)
+    if found[DRAWN]:
+        yield ""
+        yield from _drawn(found[DRAWN])
     yield ""
     yield from _faults_and_places()
-    if defects := [one for one in results if one["problems"]]:
+    if defects := [one for one in [*found[CELLS], *found[DRAWN]] if one["problems"]]:
         yield ""
         yield from ("## Defects", "")
         for one in defects:
@@ -90,6 +152,14 @@ def _table(results: Iterable[dict[str, Any]], leg: str, title: str) -> Iterator[
         yield f"| {fault.name} | {' | '.join(cells.get((fault.name, place), '') for place in places)} |"
 
 
+def _drawn(results: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield from ("## Several at once", "")
+    yield from ("| schedule | outcome | longest time without an acknowledged write |", "| --- | --- | --- |")
+    for one in results:
+        defect = "**DEFECT** " if one["problems"] else ""
+        yield f"| `{','.join(one['strikes'])}` | {defect}{one['outcome']} | {one['pause']:.1f} s |"
+
+
 def _faults_and_places() -> Iterator[str]:
     yield from ("## What is meant", "")
     for fault in FAULTS:
@@ -99,8 +169,8 @@ def _faults_and_places() -> Iterator[str]:
         yield f"- `@{place.name}`: {place.why}"
 
 
-def _tried(tally: Tally) -> int:
-    return len({strike for result in tally.results for strike in result.strikes if strike not in result.missed})
+def _key(one: dict[str, Any]) -> tuple[str, ...]:
+    return (one["leg"], *one["strikes"])
 
 
 def _short(words: str) -> str:

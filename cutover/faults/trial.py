@@ -36,6 +36,7 @@ class Result:
     seconds: float
     missed: tuple[str, ...] = ()
     """The faults whose place was never reached: of them nothing is known."""
+    began: float = 0.0
 
     @property
     def word(self) -> str:
@@ -111,6 +112,7 @@ def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]
         gap=round((seen.write_gap_ms or 0) / 1000, 2),
         seconds=round(time.time() - began, 1),
         missed=tuple(missed),
+        began=began,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from cutover.bench.typed import Done
-from cutover.core.errors import ConfigurationRefused
+from cutover.core.errors import ConfigurationRefused, Refused
 from cutover.faults import catalogue, matrix, places, record
 from cutover.faults.ground import Ground
 from cutover.faults.schedule import Schedule, Strike, cells, drawn, shortest
@@ -107,3 +108,41 @@ def test_the_table_counts_honestly() -> None:
     assert "| link-blue-black-hole |  |  |  | refused, then 1 command, 6.1 s |" in text
     assert "**DEFECT** no end, 0.2 s" in text
     assert "`link-blue-reset@back-committed`: LOST: 1 of 9 acknowledged writes (rollback 1)" in text
+
+
+def piece(began: float, *results: Result, kind: str = record.CELLS) -> dict[str, object]:
+    tally = matrix.Tally(all_cells=len(results), results=list(results))
+    tally.began, tally.ended = began, began + 60
+    return record.document(tally, kind)
+
+
+def test_a_record_grows_and_a_cell_that_is_tried_again_has_its_newest_outcome(tmp_path: Path) -> None:
+    lost = Result(("kill-blue@locked",), "forward", "died", "cutover -9", ("LOST: 1 of 9",), 9, 0.5, 1.0)
+    well = Result(("kill-blue@locked",), "forward", "retried", "cutover 0", (), 11, 0.4, 1.0)
+    other = Result(("kill-edge@bake",), "forward", "went on", "cutover 0", (), 5, 0.1, 1.0)
+    not_reached = Result(("kill-edge@back-commit",), "back", "", "", (), 0, 0, 1.0, ("kill-edge@back-commit",))
+    pair = Result(("kill-edge@bake", "kill-blue@locked"), "forward", "went on", "cutover 0", (), 7, 0.1, 1.0)
+    first = record.joined(None, piece(1000, lost, other, not_reached))
+    assert (first["tried"], first["cells"], first["worst"]) == (2, len(cells()), 1)
+    assert record.well_tried(first) == {"kill-edge@bake"}, "what failed and what was not reached is tried again"
+    second = record.joined(first, piece(2000, well))
+    second = record.joined(second, piece(2000, well))  # as it is written after each schedule
+    third = record.joined(second, piece(3000, pair, kind=record.DRAWN))
+    assert (third["tried"], third["defects"], third["acknowledged_writes"]) == (2, 0, 11 + 5 + 7)
+    assert [part["began"] for part in third["pieces"]] == [1000, 2000, 3000]
+    path = tmp_path / "faults.json"
+    path.write_text(json.dumps(third))
+    assert record.read(path) == third
+    text = record.markdown(third)
+    assert "2 of 670 cells tried; 0 defects" in text and "1 ways under two or three faults at once" in text
+    assert "| `kill-edge@bake,kill-blue@locked` | went on | 0.1 s |" in text
+    assert text.count("- tried from 1970-01-01") == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "cutover.faults/1"}', '{"schema": "cutover.faults/2"}'])
+def test_a_record_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "faults.json"
+    assert record.read(path) is None
+    path.write_text(text)
+    with pytest.raises(Refused, match="is no record of faults"):
+        record.read(path)
