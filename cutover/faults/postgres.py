@@ -16,7 +16,8 @@ SUBSCRIPTIONS = (
 PLANTED = -1  # the invoice number of the row that stands in the way
 CONFLICT = f"""INSERT INTO shop.orders (order_id, idempotency_key, customer_id, invoice_no)
 SELECT (SELECT max(order_id) + 40 FROM shop.orders), gen_random_uuid(), min(customer_id), {PLANTED} FROM shop.customers"""
-AS_REPLICA = "SET default_transaction_read_only = off", "SET session_replication_role = replica"
+WRITABLE = "SET default_transaction_read_only = off"  # a fenced side is not, by default
+AS_REPLICA = WRITABLE, "SET session_replication_role = replica"
 
 
 def _session(scene: Scene, side: str, *, user: str = "", name: str = "cutover-test") -> "psycopg.Connection[Any]":
@@ -33,6 +34,7 @@ def _each_subscription(words: str) -> Act:
     def act(scene: Scene) -> None:
         side = _follower(scene)
         with _session(scene, side) as session:
+            session.execute(WRITABLE)
             for (name,) in session.execute(SUBSCRIPTIONS).fetchall():
                 session.execute(f"ALTER SUBSCRIPTION {name} {words}".encode())
 
