@@ -52,14 +52,21 @@ class Walk:
         return self._complete({BACK: BACKWARDS, RESUME: ["resume"]}.get(self.leg, self._forward()))
 
     def under(self, strikes: Sequence[Strike]) -> None:
-        """Walks with the faults at their places; they are healed when their time or the program is over."""
+        """Walks with the faults at their places; they are healed when their time or the program is over.
+
+        Raises BenchFailed when it cannot be walked; the program has ended then, too.
+        """
         if self.leg == RESUME:
             self._died_half_way()
         at_start = [strike for strike in strikes if not strike.place.at]
         self._strike(at_start, None)
         try:
             running = self.ground.started(self.first, [strike.place.at for strike in strikes if strike.place.at])
-            self._accompany(running, strikes)
+            try:
+                self._accompany(running, strikes)
+            except BaseException:
+                running.kill()
+                raise
             self._note(running.done(1), self.first)
         finally:
             self._heal_all()
@@ -130,8 +137,8 @@ class Walk:
                 self._strike(here, running)
                 self.ground.let_go()
             if not self._lasting and STANDS in running.err()[-400:]:
-                self.ground.run(*self._complete(["resume"]), within=LONGEST).ended(0)
-                self.said += 1
+                # 4: it went on by itself in this moment, and holds the lease again.
+                self.said += self.ground.run(*self._complete(["resume"]), within=LONGEST).ended(0, 4).code == 0
             if time.monotonic() > end:
                 self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {LONGEST:g} s")
                 running.kill()
