@@ -18,7 +18,9 @@ from cutover.core.errors import ConfigurationRefused
 if TYPE_CHECKING:
     from cutover.app import App
     from cutover.postgres.comparison import Progress, Report
+    from cutover.postgres.gaps import Gap
     from cutover.postgres.pair import DatabasePair
+    from cutover.postgres.session import Database
 
 EVERY = 2.0  # seconds between two lines of progress where there is no terminal
 CODES = {"equal": 0, "equal on a sample": 0, "differs": 1, "not proven": 2}
@@ -84,7 +86,11 @@ def validate(
                 continue
             source = serving(pair)
             target = pair.green if source.side == "blue" else pair.blue
+            before = _gap(source, target)
             reports[pair.name] = compare(source, target, _wanted(app, pair, **flags), listen=shown)
+            if before is not None:
+                shown.end()
+                _told_of(before, source, proven=reports[pair.name].status == "equal" and _everything(flags))
         except ConfigurationRefused:
             raise
         except (SchemasDiffer, RowsDiffer) as error:
@@ -145,6 +151,33 @@ def _changed(app: App, pair: DatabasePair, **flags: Any) -> int:
             if found.hint:
                 say(f"next: {found.hint}")
             return 0 if found.verdict is Verdict.PASS else 1 if found.data.get("differ") else 2
+
+
+def _gap(source: Database, target: Database) -> Gap | None:
+    """Markers that never arrived; those that are under way are none. None where there are no markers yet."""
+    from cutover.postgres.gaps import overtaken
+
+    with source.open("gap") as ours, target.open("gap") as theirs:
+        if any(session.value("SELECT to_regclass('cutover.switches')") is None for session in (ours, theirs)):
+            return None
+        return overtaken(ours, theirs)
+
+
+def _told_of(found: Gap, source: Database, *, proven: bool) -> None:
+    """What was missing is told, and forgotten once every row is known to be the same."""
+    from cutover.postgres.gaps import closed
+
+    if not proven:
+        say(f"{found}. Only when a comparison of everything says equal are the writes moved to {found.target}")
+        return
+    with source.open("gap") as session:
+        closed(session, found)
+    say(f"{found}. Every row was compared since and is the same: the writes may be moved to {found.target}")
+
+
+def _everything(flags: Mapping[str, Any]) -> bool:
+    """Whether each row was compared by this very command."""
+    return not flags["tables"] and flags["sample"] == 100 and not flags["resume"]
 
 
 def _alone(what: str, flags: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ MOST = 400  # sessions; max_connections is less
 SUBSCRIPTIONS = (
     "SELECT subname::text FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = 'shop')"
 )
+COMPARED = 60.0  # seconds in which both sides have to be equal again
 PLANTED = -1  # the invoice number of the row that stands in the way
 CONFLICT = f"""INSERT INTO shop.orders (order_id, idempotency_key, customer_id, invoice_no)
 SELECT (SELECT max(order_id) + 40 FROM shop.orders), gen_random_uuid(), min(customer_id), {PLANTED} FROM shop.customers"""
@@ -49,6 +50,25 @@ def _slots_dropped(scene: Scene) -> None:
         ).fetchall()]  # fmt: skip
         for name in names:
             _drop(session, name)
+    scene.ground.kept["slots"] = [(leader, name) for name in names]
+
+
+def _slots_made(scene: Scene) -> None:
+    """As an operator would whom the run tells how: the slot again, and then the rows that did not arrive meanwhile."""
+    dropped = scene.ground.kept.pop("slots", [])
+    for side, name in dropped:
+        with _session(scene, side) as session:
+            session.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
+    end = time.monotonic() + COMPARED
+    while dropped and time.monotonic() < end:
+        repair = scene.ground.root / "repair.sql"
+        repair.unlink(missing_ok=True)
+        done = scene.ground.run("validate", "--env", scene.environment, "--repair", str(repair))
+        if done.code == 0:
+            return
+        if done.code == 1:
+            with _session(scene, _follower(scene)) as session:
+                session.execute(repair.read_bytes())
 
 
 def _drop(session: "psycopg.Connection[Any]", name: str) -> None:
@@ -114,7 +134,8 @@ def _closed(key: str) -> Act:
 
 FAULTS = (
     Fault(
-        "slot-dropped", "somebody drops the slots that the other side follows by", _slots_dropped, lasts=UNTIL_OVER
+        "slot-dropped", "somebody drops the slots that the other side follows by; they are made again, and the rows brought over, when the program has ended",
+        _slots_dropped, _slots_made, UNTIL_OVER,
     ),
     Fault(
         "apply-conflict", "a row on the following side stands in the way of one that comes", _conflict, _settled,

@@ -7,11 +7,12 @@ from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
 from cutover.postgres.conflict import conflict, failed_tries
 from cutover.postgres.direction import WayBackNotReady, reverse_slot
+from cutover.postgres.gaps import overtaken
 from cutover.postgres.marker import NotCaughtUp, await_marker, marker_shell, write_marker
 from cutover.postgres.pair import DatabasePair
 from cutover.postgres.replication import subscription_name
 from cutover.postgres.session import Database, Session
-from cutover.postgres.sides import read_sides, sides_shell
+from cutover.postgres.sides import read_sides, side_state, sides_shell
 
 ROUND_TRIP = 0.250  # seconds; a marker that takes longer says that catching up would not fit the pause
 LONG_TRANSACTION = 2.0  # seconds; the fence waits for the locks of whoever has written
@@ -173,11 +174,14 @@ class Follows(Check):
 
 @dataclass(frozen=True)
 class WayBackWarm(Check):
-    """The way back stays possible only while blue follows green; seen without writing anything.
+    """The way back stays possible only while blue follows green.
 
-    How far blue is behind is told, and does not fail: a rollback waits for it before anybody else has to. The row or column
-    that stops it is named.
+    Each look leaves a marker row on green: one that never arrives says for good that rows of its time did not, either, even
+    when everything arrives again. How far blue is behind is told, and does not fail: a rollback waits for it before anybody
+    else has to. The row or column that stops it is named.
     """
+
+    writes = True
 
     blue: Database
     green: Database
@@ -188,6 +192,8 @@ class WayBackWarm(Check):
         name = subscription_name(self.green, self.blue)
         try:
             with self.green.open("warm") as green, self.blue.open("warm") as blue:
+                if side_state(green).state == "open":
+                    write_marker(green)
                 trouble = replication_trouble(blue, name)
                 if trouble:
                     return _troubled(green, blue, name, trouble)
@@ -195,8 +201,15 @@ class WayBackWarm(Check):
                 if lag is None:
                     return _troubled(green, blue, name, f"not connected to {green.label}")
                 errors = failed_tries(blue, name)
+                missing = overtaken(green, blue)
         except CutoverError as error:
             return Finding.blind(error.message)
+        if missing is not None:
+            return Finding.not_yet(
+                str(missing),
+                f"bring {self.blue.label} what it lacks: invoke validate --repair FILE, until invoke validate says equal. "
+                "Until then a rollback does not move the writes",
+            )
         far = lag > self.lag_limit_bytes
         told = f", {errors} failed tries so far" if errors else ""
         seen = f"{blue.label} follows {green.label}, {lag / 1e6:.1f} MB behind{told}; the way back is warm"
@@ -221,6 +234,8 @@ def _lag_question(name: str) -> str:
 def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
     """The trouble: a slot that is gone, what the apply worker stumbles over where it may be that, or else `trouble` itself."""
     if trouble not in BY_DESIGN and NOT_THERE not in trouble and not source.rows(SENDS, [name]):
+        if side_state(source).state == "open":
+            write_marker(source)  # it never arrives: the switch sees by it that rows may be missing
         return Finding.not_yet(
             f"slot {name} on {source.label}, by which {target.label} follows, is gone or has lost its WAL: "
             f"what was written since never arrives on {target.label} by itself",

@@ -64,7 +64,8 @@ class InstallKit(Command):
         with self.database.open("kit", settings={"lock_timeout": WAIT_FOR_LOCK}) as session:
             session.run(SCHEMA)
             reached("kit: schema made")
-            session.run("DELETE FROM cutover.marker WHERE at < now() - interval '7 days'")
+            # The other side's are told by their absence here that something never arrived.
+            session.run("DELETE FROM cutover.marker WHERE at < now() - interval '7 days' AND src = %s", [session.side])
             for (table,) in session.rows(MISSING):
                 patiently(session, f"BEGIN; {add_fence(table, enabled=self.fenced)} COMMIT;", deadline)
                 reached("kit: a table has it")

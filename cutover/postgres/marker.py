@@ -37,7 +37,7 @@ def await_marker(session: Session, token: uuid.UUID, deadline: Deadline) -> floa
 
 def marker_shell(source: Database, target: Database) -> str:
     """The command with which a person sees a marker arrive; ends with 1 when it does not within 5 s."""
-    insert = f"INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '{source.label}') RETURNING token"
+    insert = f"INSERT INTO cutover.marker (token, src) VALUES (gen_random_uuid(), '{source.side}') RETURNING token"
     return f"""(set -euo pipefail
 token=$(PGOPTIONS='-c default_transaction_read_only=off' {source.ask(insert)})
 for _ in {{1..50}}; do

@@ -14,6 +14,7 @@ from cutover.postgres.changes import Changes
 from cutover.postgres.clients import PAUSED, Clients
 from cutover.postgres.ddl_guard import unseen_ddl
 from cutover.postgres.direction import ReverseSlot, reverse_slot
+from cutover.postgres.gaps import lasting_gap
 from cutover.postgres.hands import Hands
 from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS, Reaper
 from cutover.postgres.session import Database, Session
@@ -111,7 +112,17 @@ class Moving:
         if not deadline.expired:
             # Whoever is far behind would keep the writes waiting: only the last moments may be left for the pause.
             marker.await_marker(hands.arrive, marker.write_marker(hands.look), deadline)
+            if self.changes is None:
+                self._refuse_gap(deadline)
         self._last = time.monotonic()
+
+    def _refuse_gap(self, deadline: Deadline) -> None:
+        """Where rows are not compared, that nothing is missing is known only by markers that all arrived."""
+        if (found := lasting_gap(self.hands.look, self.hands.arrive, deadline)) is not None:
+            raise SwitchRefused(
+                f"{found}. Nothing was switched: {self.move.source.label} serves on",
+                next_command='invoke validate --env "$CUTOVER_ENV", which names them; once it says equal, the switch goes on',
+            )
 
     def pause_clients(self) -> None:
         if self.move.pool is not None:

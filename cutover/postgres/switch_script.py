@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cutover.postgres.ddl_guard import LARGE_OBJECTS, MAKERS, NOTED_BY_HAND, OUR_TRIGGERS
 from cutover.postgres.direction import ADVANCE
+from cutover.postgres.gaps import whole_shell
 from cutover.postgres.moving import Move
 from cutover.postgres.preflight.fingerprint import COLUMNS
 from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS
@@ -70,7 +71,7 @@ case "$found" in
       on "$TO" "$(advance)" 600 >/dev/null
     fi
     arrive 60  # whoever is far behind would keep the writes waiting
-    trap 'leave; let_go' EXIT
+@WHOLE@    trap 'leave; let_go' EXIT
     pause_clients @TO_SIDE@
     # One psql session holds the fence. If this script dies, its transaction ends and the writing side writes on.
     coproc F { psql "$FROM" -X -q -A -t -v ON_ERROR_STOP=1 2>&1; }
@@ -201,6 +202,7 @@ def script(moves: Sequence[Move]) -> str:
         "DATABASES": "\n".join(_database(name, move) for name, move in zip(names, moves, strict=True)),
         "MEETING": _MEETING.replace("@COUNT@", str(len(moves))) if several else _ALONE,
         "ALL": _EACH.replace("@NAMES@", " ".join(names)) if several else f"{names[0]}\nmove_writes\nserve",
+        "WHOLE": whole_shell(moves[0].source.side),
         "SIDE": moves[0].source.side,
         "TO_SIDE": moves[0].target.side,
         "APP_TABLES": APP_TABLES,
