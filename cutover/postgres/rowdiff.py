@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cutover.postgres.comparable import Column, Table, with_params
+from cutover.postgres.comparable import PARAM, Column, Table, with_params
 from cutover.postgres.session import Session
 from cutover.postgres.suspects import Key, join_on_key
 
@@ -128,7 +128,7 @@ def write_repair(
 
 def _statements(table: Table, differences: Sequence[Difference], ours: Session, theirs: Session) -> list[str]:
     if not table.key:
-        return [f"-- {d}: the table has no key, so no statement can name the row" for d in differences]
+        return _without_key(table, [d.parts[0] for d in differences], ours, theirs)
     there = table.at(theirs).rows
     literals = _literals(ours, theirs, table, [d.parts for d in differences if d.seen != "extra"])
     statements = []
@@ -155,6 +155,41 @@ def _statements(table: Table, differences: Sequence[Difference], ours: Session, 
             sets = ", ".join(f"{name} = {value}" for name, value in values.items() if name in quoted)
             statements.append(f"UPDATE {there} SET {sets} WHERE {where};")
     return statements
+
+
+def _without_key(table: Table, hashes: Sequence[str], ours: Session, theirs: Session) -> list[str]:
+    """Rows are told apart by their hash alone: so many of each are inserted or deleted that both sides have the same number."""
+    heap = table.at(theirs)
+    generated = {column.name for column in heap.columns if column.generated}
+    columns = [column for column in table.at(ours).columns if column.name not in generated]
+    here, there = _counted(table, hashes, ours, columns), _counted(table, hashes, theirs, ())
+    into, names = heap.rows.removeprefix("ONLY "), ", ".join(column.quoted for column in columns)
+    statements = [f"-- {table.name} has no key: run this once; a second time it would insert the same rows again."]
+    for key in hashes:
+        number, *literals = here.get(key, (0,))
+        more = number - there.get(key, (0,))[0]
+        if more > 0:
+            values = ", ".join(f"{value}::{column.declared}" for value, column in zip(literals, columns, strict=True))
+            times = f" FROM generate_series(1, {more})" if more > 1 else ""
+            statements.append(f"INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values}{times};")
+        elif more < 0:
+            found = f"SELECT ctid FROM {heap.rows} WHERE ({heap.hash})::text = '{key}' LIMIT {-more}"
+            statements.append(f"DELETE FROM {heap.rows} WHERE ctid = ANY(ARRAY({found}));")
+        else:
+            statements.append(f"-- {table.name} ({key}): the same on both sides by now")
+    return statements
+
+
+def _counted(
+    table: Table, hashes: Sequence[str], session: Session, columns: Sequence[Column]
+) -> dict[str, tuple[Any, ...]]:
+    """For each hash how many such rows there are, and the columns of one of them as SQL literals."""
+    heap = table.at(session)
+    number = f"count(*) OVER (PARTITION BY {heap.hash})"
+    asked = ", ".join([f"({heap.hash})::text", number, *(f"quote_nullable({column.text})" for column in columns)])
+    sql = f"SELECT DISTINCT ON (1) {asked} FROM {heap.rows} WHERE ({heap.hash})::text = ANY({PARAM}::text[])"
+    found = session.rows(with_params(sql), [list(hashes)], timeout=REPAIR_TIMEOUT)
+    return {key: (number, *values) for key, number, *values in found}
 
 
 def _literals(session: Session, theirs: Session, table: Table, keys: Sequence[Key]) -> dict[Key, dict[str, str]]:
