@@ -64,6 +64,7 @@ class Ground(Staged):
     more: dict[str, str] = field(default_factory=dict)
     """Variables that a fault gives to whatever is started while it lasts."""
     _mounts: list[Path] = field(default_factory=list)
+    _over: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
     """What faults hold between `inject` and `heal`, by their names."""
 
@@ -105,7 +106,14 @@ class Ground(Staged):
         for link in self.links.values():
             link.close()
 
+    def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
+        if self._over:
+            raise BenchFailed(f"ended before: {' '.join(args)}")
+        return super().start(*args, env=env)
+
     def end_commands(self) -> None:
+        """Ends those that are under way; no other is begun."""
+        self._over = True
         for running in self._started:
             running.kill()
 

@@ -18,6 +18,7 @@ from cutover.faults.schedule import Schedule, Strike, shortest
 from cutover.faults.trial import Result, tried, walked_well
 
 Say = Callable[[str], None]
+CLOSED = 60.0  # seconds within which all worlds have been closed
 
 
 @dataclass
@@ -110,24 +111,31 @@ def run(
     over = threading.Event()
     grounds: list[Ground] = []
     one_by_one = threading.Lock()
+    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def told() -> None:
         with one_by_one:
             kept(tally)
 
     threads = [
-        threading.Thread(target=_work, args=(waiting, tally, say, end, over, grounds, told), name=f"world {number}")
+        threading.Thread(
+            target=_work, args=(waiting, tally, say, end, over, grounds, told, ended), name=f"world {number}"
+        )
         for number in range(worlds)
     ]
     for thread in threads:
         thread.start()
     try:
-        for thread in threads:
-            thread.join()
+        # Not join(): an exception of a signal's handler in it makes Python 3.11 believe that the thread has ended.
+        for _ in threads:
+            ended.get()
     except BaseException:
         over.set()
         for ground in tuple(grounds):
             ground.end_commands()  # whoever waits for one of them comes to its end, and closes its world
+        end = time.monotonic() + CLOSED
+        for thread in threads:  # here: when the interpreter ends, a world can no longer be closed
+            thread.join(max(0.0, end - time.monotonic()))
         raise
     finally:
         tally.ended = time.time()
@@ -135,6 +143,22 @@ def run(
 
 
 def _work(
+    waiting: "queue.SimpleQueue[Schedule]",
+    tally: Tally,
+    say: Say,
+    end: float,
+    over: threading.Event,
+    grounds: list[Ground],
+    told: Callable[[], None],
+    ended: "queue.SimpleQueue[None]",
+) -> None:
+    try:
+        _on_worlds(waiting, tally, say, end, over, grounds, told)
+    finally:
+        ended.put(None)
+
+
+def _on_worlds(
     waiting: "queue.SimpleQueue[Schedule]",
     tally: Tally,
     say: Say,
@@ -151,7 +175,8 @@ def _work(
             while time.monotonic() < end and not over.is_set() and one_more(ground, waiting, tally, say):
                 told()
         except BenchFailed as error:
-            say(f"the world is made anew: {str(error).splitlines()[0]}")
+            if not over.is_set():
+                say(f"the world is made anew: {str(error).splitlines()[0]}")
         finally:
             grounds.remove(ground)
             ground.close()
