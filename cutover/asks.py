@@ -40,6 +40,16 @@ class Asks:
             self._leave(state, view, "resume", reason=reason)
             return _walker(state)
 
+    def stands_for(self) -> tuple[Lease, str] | None:
+        """Who walks the run while it stands still, and for what; None when nobody does, or nothing has to be said."""
+        state = self.app.state()
+        try:
+            view, holder = active(state), _walker(state)
+            standing = view.position.standing if view is not None else {}
+            return (holder, ", ".join(standing)) if holder is not None and standing else None
+        finally:
+            state.close()
+
     def go_back(self, reason: str, *, previous_phase: bool = False) -> Lease | None:
         """Asks whoever walks the run to go back, all the way or to the end of the phase before the present one.
 

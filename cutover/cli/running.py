@@ -192,11 +192,17 @@ def resume(c: Context, env: str = "", reason: str = "", detach: bool = False, js
     from cutover.asks import Asks
     from cutover.cli.asking import told
     from cutover.cli.opening import conducted, opened, with_active_run
+    from cutover.core.errors import LeaseHeld
 
     app = opened(with_active_run(env))
     if reason.strip() and (holder := Asks(app).go_on(reason)) is not None:
         say(told(holder, app.environment.name))
         return
+    if not reason.strip() and (stands := Asks(app).stands_for()) is not None:
+        raise LeaseHeld(
+            f"{stands[0].who} on {stands[0].host} walks this run, which stands still for {stands[1]}; to go on with it needs a reason",
+            next_command=f"invoke resume --env {app.environment.name} --reason '…'",
+        )
     with conducted(app) as conductor:
         conductor.detached = detach
         words = {

@@ -138,7 +138,12 @@ class Walk:
                 self.ground.let_go()
             if not self._lasting and STANDS in running.err()[-400:]:
                 # 4: it went on by itself in this moment, and holds the lease again.
-                self.said += self.ground.run(*self._complete(["resume"]), within=LONGEST).ended(0, 4).code == 0
+                self.said += (
+                    self.ground.run(*self._complete(["resume", "--reason", "well again"]), within=LONGEST)
+                    .ended(0, 4)
+                    .code
+                    == 0
+                )
             if time.monotonic() > end:
                 self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {LONGEST:g} s")
                 running.kill()

@@ -65,6 +65,20 @@ def test_a_watch_that_is_told_to_end_is_gone_on_with(waiting: WaitingRun) -> Non
     assert len(waiting.entries("leg-ended", outcome="interrupted")) == ended + 1
 
 
+def test_going_on_with_what_stands_still_wants_its_reason(waiting: WaitingRun) -> None:
+    waiting.begin()
+    with Conductor(waiting.opened()).leased("cutover") as state:
+        lease = state.holder()
+        assert lease is not None
+        standing = {"guard": "trigger-errors", "seen": "7 %", "seconds": None, "then": "hold"}
+        state.append(RUN, "standing", standing, lease)
+        said = waiting.shell.invoke("resume", "--env", NAME).ended(4)
+        assert "which stands still for trigger-errors" in said.err and "unlock" not in said.err
+        assert f"next: invoke resume --env {NAME} --reason '…'" in said.err
+        heard = waiting.shell.invoke("resume", "--env", NAME, "--reason", "it was a probe").ended(0)
+        assert ("resume", "it was a probe") in [(kind, word.get("reason")) for kind, word in state.wishes(RUN)], heard
+
+
 def test_a_kill_loses_no_message_and_shifts_nothing_twice(waiting: WaitingRun, web: Web) -> None:
     waiting.begin(told(waiting, web))
     first = waiting.watch({"CUTOVER_KILL_AT": "after command traffic-shop-50:0"})

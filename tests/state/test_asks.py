@@ -161,3 +161,19 @@ def test_the_way_back_is_not_removed_while_somebody_asks_for_it(app: App) -> Non
     with pytest.raises(Exception) as later:
         Conductor(app).finish(early="x")
     assert "asked to go back" not in str(later.value)
+
+
+def test_a_run_that_stands_still_says_for_what_while_somebody_walks_it(app: App) -> None:
+    assert Asks(app).stands_for() is None, "no run"
+    with Conductor(app).leased("cutover") as state:
+        lease = app.lease[-1]
+        state.append("r1", "leg-started", {"direction": "forward", "plan": "cutover", "digest": app.plan.digest()}, lease)
+        assert Asks(app).stands_for() is None, "it goes on"
+        standing = {"guard": "trigger-errors", "seen": "7 %", "seconds": None, "then": "hold"}
+        state.append("r1", "standing", standing, lease)
+        found = Asks(app).stands_for()
+        assert found is not None and (found[0].who, found[1]) == ("ann", "trigger-errors")
+        state.append("r1", "standing-ended", {"guard": "trigger-errors", "outcome": "well", "seen": "0 %"}, lease)
+        assert Asks(app).stands_for() is None
+        state.append("r1", "standing", standing, lease)
+    assert Asks(app).stands_for() is None, "nobody walks it: resume takes it up"
