@@ -1,18 +1,19 @@
 """This machine: no space where the journal is, no space where green is, a clock that is set by an hour."""
 
-import glob
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
+from cutover.bench.figures import BenchFailed
 from cutover.faults.fault import UNTIL_OVER, Act, Fault, Scene
 from cutover.faults.ground import Ground
 
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 BLOCK = b"\0" * 65536
 
 
-def _no_faketime() -> str:
-    return "" if glob.glob(FAKETIME) else "libfaketime (apt-get install faketime)"
+def _no_compiler() -> str:
+    return "" if shutil.which("cc") else "a C compiler (apt-get install gcc libc6-dev)"
 
 
 def no_mount() -> str:
@@ -25,14 +26,15 @@ def _clock(ground: Ground) -> Path:
 
 
 def _faked(ground: Ground) -> dict[str, str]:
-    _clock(ground).write_text("+0\n", encoding="utf-8")
-    return {
-        "LD_PRELOAD": glob.glob(FAKETIME)[0],
-        "FAKETIME_TIMESTAMP_FILE": str(_clock(ground)),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",  # its name before 0.9.10
-    }
+    _clock(ground).write_text("0\n", encoding="utf-8")
+    library = ground.root / "set_clock.so"
+    if not library.exists():
+        source = Path(__file__).with_name("set_clock.c")
+        command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise BenchFailed(f"the clock could not be made: {done.stderr.strip()}")
+    return {"LD_PRELOAD": str(library), "CUTOVER_CLOCK": str(_clock(ground))}
 
 
 def _set(offset: str) -> Act:
@@ -72,10 +74,10 @@ FAULTS = (
     ),
     Fault(
         "clock-forward", "the program's clock is set an hour forward", _set("+3600"), _set("+0"), UNTIL_OVER,
-        lacking=_no_faketime, variables=_faked,
+        lacking=_no_compiler, variables=_faked,
     ),
     Fault(
         "clock-back", "the program's clock is set an hour back", _set("-3600"), _set("+0"), UNTIL_OVER,
-        lacking=_no_faketime, variables=_faked,
+        lacking=_no_compiler, variables=_faked,
     ),
 )  # fmt: skip

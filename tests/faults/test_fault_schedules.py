@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from cutover.bench.typed import Done
 from cutover.core.errors import ConfigurationRefused, Refused
 from cutover.faults import catalogue, matrix, places, record
+from cutover.faults.fault import Scene
 from cutover.faults.ground import Ground
 from cutover.faults.schedule import Schedule, Strike, cells, drawn, shortest
 from cutover.faults.trial import Result
@@ -92,7 +97,7 @@ def test_what_a_command_says_is_typed_next(tmp_path: Path, code: int, said: str,
 
 def test_the_table_counts_honestly() -> None:
     one, other = Strike(catalogue.FAULTS[0], places.PLACES[3]), Strike(catalogue.FAULTS[1], places.PLACES[-1])
-    tally = matrix.Tally(all_cells=7, ended=1.0, began=0.0, skipped={"clock-back": "libfaketime"})
+    tally = matrix.Tally(all_cells=7, ended=1.0, began=0.0, skipped={"clock-back": "a C compiler"})
     tally.results = [
         Result((str(one),), "forward", "refused, then 1 command", "cutover 5 → resume 0", (), 40, 6.1, 30.0),
         Result((str(other),), "back", "no end", "rollback 1", ("LOST: 1 of 9 acknowledged writes",), 9, 0.2, 20.0),
@@ -104,7 +109,7 @@ def test_the_table_counts_honestly() -> None:
     assert (found["tried"], found["cells"], found["defects"], found["acknowledged_writes"]) == (2, 7, 1, 49)
     text = record.markdown(found)
     assert "2 of 7 cells tried; 1 defects, 1 with a write lost or doubled" in text
-    assert "skipped: clock-back: this machine lacks libfaketime" in text
+    assert "skipped: clock-back: this machine lacks a C compiler" in text
     assert "| link-blue-black-hole |  |  |  | refused, then 1 command, 6.1 s |" in text
     assert "**DEFECT** no end, 0.2 s" in text
     assert "`link-blue-reset@back-committed`: LOST: 1 of 9 acknowledged writes (rollback 1)" in text
@@ -146,3 +151,39 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(Refused, match="is no record of faults"):
         record.read(path)
+
+
+def test_a_clock_that_is_set_moves_the_wall_clock_and_no_wait(tmp_path: Path) -> None:
+    fault = catalogue.BY_NAME["clock-forward"]
+    if fault.lacking():
+        pytest.skip(fault.lacking())
+    ground = Ground(tmp_path)
+    program = (
+        "import sys, time, datetime, threading\n"
+        "for _ in sys.stdin:\n"
+        "    before = time.monotonic()\n"
+        "    time.sleep(0.01); threading.Event().wait(0.01)\n"
+        "    print(time.time(), datetime.datetime.now().timestamp(), time.monotonic() - before, flush=True)\n"
+    )
+    variables = {**os.environ, **fault.variables(ground)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+    def ahead() -> list[float]:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        wall, other, waited = map(float, process.stdout.readline().split())
+        assert 0.02 <= waited < 60 and abs(wall - other) < 60
+        return [round((clock - time.time()) / 3600) for clock in (wall, other)]
+
+    scene = Scene(ground, "any", None)
+    with process:
+        assert ahead() == [0, 0]
+        fault.inject(scene)
+        assert ahead() == [1, 1]
+        catalogue.BY_NAME["clock-back"].inject(scene)
+        assert ahead() == [-1, -1]
+        fault.heal(scene)
+        assert ahead() == [0, 0]

@@ -167,7 +167,9 @@ def test_a_run_that_stands_still_says_for_what_while_somebody_walks_it(app: App)
     assert Asks(app).stands_for() is None, "no run"
     with Conductor(app).leased("cutover") as state:
         lease = app.lease[-1]
-        state.append("r1", "leg-started", {"direction": "forward", "plan": "cutover", "digest": app.plan.digest()}, lease)
+        state.append(
+            "r1", "leg-started", {"direction": "forward", "plan": "cutover", "digest": app.plan.digest()}, lease
+        )
         assert Asks(app).stands_for() is None, "it goes on"
         standing = {"guard": "trigger-errors", "seen": "7 %", "seconds": None, "then": "hold"}
         state.append("r1", "standing", standing, lease)
