@@ -64,7 +64,8 @@ class Ground(Staged):
     more: dict[str, str] = field(default_factory=dict)
     """Variables that a fault gives to whatever is started while it lasts."""
     _mounts: list[Path] = field(default_factory=list)
-    _over: bool = False
+    over: bool = False
+    """Whether it is being ended: what is tried meanwhile says nothing."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What faults hold between `inject` and `heal`, by their names."""
 
@@ -107,13 +108,13 @@ class Ground(Staged):
             link.close()
 
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
-        if self._over:
+        if self.over:
             raise BenchFailed(f"ended before: {' '.join(args)}")
         return super().start(*args, env=env)
 
     def end_commands(self) -> None:
         """Ends those that are under way; no other is begun."""
-        self._over = True
+        self.over = True
         for running in self._started:
             running.kill()
 

@@ -200,12 +200,16 @@ def one_more(ground: Ground, waiting: "queue.SimpleQueue[Schedule]", tally: Tall
     done: list[Result] = []
     try:
         for result in tried(ground, schedule):
+            if ground.over:
+                raise BenchFailed("ended")
             done.append(result)
             tally.results.append(result)
             say(
                 f"{len(tally.results)}: {', '.join(result.strikes)}: {result.word} ({result.path}; {result.seconds:g} s, {result.gap:g} s without a write)"
             )
     except Exception as error:  # whatever a broken world raises, it is a finding about this schedule
+        if ground.over:
+            raise BenchFailed("ended") from error
         told = f"{type(error).__name__}: {str(error)[:1500]}"
         if done and not done[-1].problems:
             tally.results[tally.results.index(done[-1])] = replace(done[-1], problems=(f"THE RUN AFTER: {told}",))

@@ -18,7 +18,7 @@ from cutover.postgres.gaps import lasting_gap
 from cutover.postgres.hands import Hands
 from cutover.postgres.reaper import PATIENT_WITH_DEADLOCKS, Reaper
 from cutover.postgres.session import Database, Session
-from cutover.postgres.sides import APP_TABLES, FENCE, end_sessions_until, side_state
+from cutover.postgres.sides import APP_TABLES, end_sessions_until, set_triggers, side_state
 
 
 class SwitchRefused(CutoverError):
@@ -119,10 +119,8 @@ class Moving:
     def _refuse_gap(self, deadline: Deadline) -> None:
         """Where rows are not compared, that nothing is missing is known only by markers that all arrived."""
         if (found := lasting_gap(self.hands.look, self.hands.arrive, deadline)) is not None:
-            raise SwitchRefused(
-                f"{found}. Nothing was switched: {self.move.source.label} serves on",
-                next_command='invoke validate --env "$CUTOVER_ENV", which names them; once it says equal, the switch goes on',
-            )
+            then = 'invoke validate --env "$CUTOVER_ENV", which names them; once it says equal, the switch goes on'
+            raise SwitchRefused(f"{found}. Nothing was switched: {found.source} serves on", next_command=then)
 
     def pause_clients(self) -> None:
         if self.move.pool is not None:
@@ -184,7 +182,7 @@ class Moving:
 
     def _put_on(self) -> None:
         fence = self.hands.fence
-        _set_triggers(fence, "ENABLE")
+        set_triggers(fence, "ENABLE")
         reached("switch: triggers on")
         name = fence.value("SELECT format('%I', current_database())")
         fence.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -232,7 +230,7 @@ class Moving:
         session.run(PATIENT_WITH_DEADLOCKS)
         _check_token(session, self.token)
         with Reaper(self.hands.reap_target, session.pid):
-            _set_triggers(session, "DISABLE")
+            set_triggers(session, "DISABLE")
         # RESET, not "= off": that would outlive us and override the server's own value.
         name = session.value("SELECT format('%I', current_database())")
         session.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
@@ -299,12 +297,3 @@ class Moving:
 def _check_token(session: Session, token: int) -> None:
     if token and not session.rows("UPDATE cutover.fencing SET hi = %s WHERE hi <= %s RETURNING hi", [token, token]):
         raise LeaseLost(f"{session.label} has seen a newer fencing token than {token}: somebody took over")
-
-
-def _set_triggers(session: Session, verb: str) -> None:
-    session.run(
-        f"""DO $$ DECLARE t regclass; BEGIN
-  FOR t IN SELECT tgrelid FROM pg_trigger WHERE tgname = '{FENCE}' AND NOT tgisinternal ORDER BY tgrelid::regclass::text LOOP
-    EXECUTE format('ALTER TABLE ONLY %s {verb} TRIGGER {FENCE}', t);
-  END LOOP; END $$"""
-    )

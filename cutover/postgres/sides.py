@@ -113,3 +113,13 @@ def end_sessions_until(latest: str) -> str:
  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
    AND application_name !~ '^cutover' AND backend_start <= '{latest}'
    AND ({STATE_WORD}) = 'fenced'"""
+
+
+def set_triggers(session: Session, verb: str) -> None:
+    """Puts the fence on every table that has its trigger (`ENABLE`), or takes it off (`DISABLE`)."""
+    session.run(
+        f"""DO $$ DECLARE t regclass; BEGIN
+  FOR t IN SELECT tgrelid FROM pg_trigger WHERE tgname = '{FENCE}' AND NOT tgisinternal ORDER BY tgrelid::regclass::text LOOP
+    EXECUTE format('ALTER TABLE ONLY %s {verb} TRIGGER {FENCE}', t);
+  END LOOP; END $$"""
+    )
