@@ -204,6 +204,8 @@ def one_more(ground: Ground, waiting: "queue.SimpleQueue[Schedule]", tally: Tall
                 raise BenchFailed("ended")
             done.append(result)
             tally.results.append(result)
+            if result.last:
+                say(f"the last command said:\n{result.last}")
             say(
                 f"{len(tally.results)}: {', '.join(result.strikes)}: {result.word} ({result.path}; {result.seconds:g} s, {result.gap:g} s without a write)"
             )

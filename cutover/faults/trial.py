@@ -19,6 +19,7 @@ WORDS = {
 }  # fmt: skip
 RETRIES = ("retrying", "command-failed")
 GREEN = "v2"
+LINES = 30
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Result:
     missed: tuple[str, ...] = ()
     """The faults whose place was never reached: of them nothing is known."""
     began: float = 0.0
+    last: str = ""
+    """The last lines that the last command said, where something may not be."""
 
     @property
     def word(self) -> str:
@@ -113,6 +116,7 @@ def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]
         seconds=round(time.time() - began, 1),
         missed=tuple(missed),
         began=began,
+        last="\n".join(walk.told[-1].err.strip().splitlines()[-LINES:]) if problems and walk.told else "",
     )
 
 
