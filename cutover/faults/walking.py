@@ -92,7 +92,8 @@ class Walk:
         """Whether the right side serves and nothing is under way; a run that was interrupted after its last phase, or that had
         nothing left to do, says so by its exit code."""
         outcomes, sides = ENDS.get(self.leg, FORWARD_END)
-        entries = self.ground.entries(self.environment)
+        # What was told to whom may be written down after the end.
+        entries = [entry for entry in self.ground.entries(self.environment) if entry.kind.startswith("leg-")]
         if not entries or entries[-1].kind != "leg-ended" or self._sides() != sides:
             return False
         return entries[-1].data["outcome"] in outcomes or (bool(self.codes) and self.codes[-1] == 0)
