@@ -200,8 +200,6 @@ class Attach(Command):
             seen = step._state(listener.weights())
             if seen not in (BLUE_ALONE, ATTACHED):
                 raise StepFailed(f"{step.resource} changed under our hands: {seen}; nothing was written")
-            if seen == (ATTACHED if self.attached else BLUE_ALONE):
-                return
             arns = {name: target_group_arn(step.aws, name, deadline) for name in (step.blue, step.green)}
             weights = {arns[step.blue]: 100, arns[step.green]: 0 if self.attached else None}
             write_actions(step.aws, listener, listener.with_weights(weights), deadline)

@@ -8,9 +8,11 @@ from cutover.aws.listener import ELB, Listener, Missing, comparable, find_listen
 from cutover.aws.session import Aws, OutcomeUnknown
 from cutover.core.clock import Deadline
 from cutover.core.errors import StepFailed
+from cutover.core.telling import say
 
 GROUPS_AT_MOST = 5  # ELB quotas page: target groups per action
-PAUSE = 0.3  # seconds before a write whose answer was lost is looked at again
+PAUSE = 0.3  # seconds before a write is looked at again
+VISIBLE = 10.0  # seconds after which a write that was accepted has to be seen
 
 
 def find_forward(aws: Aws, load_balancer: str, port: int, rule: RuleName | None, deadline: Deadline) -> Listener:
@@ -28,8 +30,10 @@ def find_forward(aws: Aws, load_balancer: str, port: int, rule: RuleName | None,
 def write_actions(aws: Aws, listener: Listener, actions: list[dict[str, Any]], deadline: Deadline) -> None:
     """Replaces the whole list of actions, as AWS wants it, after a last look; reads back what then stands there.
 
-    Raises StepFailed when something else stands there, before or after. ELB has no compare-and-swap: only looking just
-    before and just after shows that nobody wrote between our read and our write.
+    It is written even where it seems to stand there already: a read may answer what was true before an earlier write of ours,
+    and only what is sent last is sure to stand at the end. Raises StepFailed when something else stands there, before or
+    after, or when what was written is not shown within 10 s. ELB has no compare-and-swap: only looking just before and just
+    after shows that nobody wrote between our read and our write.
     """
     groups = len(comparable(actions)[-1]["groups"])
     if groups > GROUPS_AT_MOST:
@@ -38,11 +42,11 @@ def write_actions(aws: Aws, listener: Listener, actions: list[dict[str, Any]], d
         )
     before, wanted = comparable(list(listener.actions)), comparable(actions)
     lost: OutcomeUnknown | None = None
-    while before != wanted:
+    while True:
         seen = _shown(aws, listener, deadline)
-        if seen == wanted:
+        if lost is not None and seen == wanted:
             return
-        if seen != before:
+        if seen not in (before, wanted):
             raise StepFailed(
                 "the listener changed under our hands between looking and writing; nothing was written"
                 if lost is None
@@ -52,13 +56,25 @@ def write_actions(aws: Aws, listener: Listener, actions: list[dict[str, Any]], d
             raise lost
         try:
             _send(aws, listener, writable(actions), deadline)
+            break
         except OutcomeUnknown as error:
             lost = error
             deadline.clock.sleep(min(PAUSE, deadline.remaining()))
-            continue
-        if _shown(aws, listener, deadline) != wanted:
+    _await_shown(aws, listener, before, wanted, deadline)
+
+
+def _await_shown(
+    aws: Aws, listener: Listener, before: list[dict[str, Any]], wanted: list[dict[str, Any]], deadline: Deadline
+) -> None:
+    """Reads may still answer what stood there before; anything else was written by somebody else."""
+    until = deadline.within(VISIBLE)
+    while (seen := _shown(aws, listener, deadline)) != wanted:
+        if seen != before:
             raise StepFailed("the listener shows other actions than those just written: somebody else writes to it too")
-        return
+        if until.expired:
+            raise StepFailed("what was written is not shown in time: the listener shows what was there before")
+        say(f"the listener shows what was there before; {until.remaining():.0f} s more")
+        deadline.clock.sleep(min(PAUSE, until.remaining()))
 
 
 def writable(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ class Endpoint:
         """Seed it as before a cutover; a change of records is in sync after 50 ms."""
         seed(blue_port=self.blue.port, green_port=self.green.port)
         self.lag(0.05)
+        self.late(0)
         vpc = self.elb("DescribeTargetGroups", Names=["shop-blue"])["TargetGroups"][0]["VpcId"]
         self.elb("CreateTargetGroup", Name="shop-third", Protocol="HTTP", Port=80, VpcId=vpc)  # a third one, empty
         self.seeded = self._all_records()
@@ -90,6 +91,10 @@ class Endpoint:
 
     def fault(self, operation: str, **order: Any) -> None:
         self.control("POST", "faults", {"operation": operation, **order})
+
+    def late(self, seconds: float) -> None:
+        """For so long after a write reads answer what they answered before."""
+        self.control("POST", "late", {"seconds": seconds})
 
     def lag(self, seconds: float) -> None:
         self.control("POST", "lag", {"seconds": seconds})

@@ -148,11 +148,38 @@ def test_more_healthy_targets_can_be_asked_for(endpoint: Endpoint) -> None:
         step.commands(step.after)[0].run(Deadline.after(10))
 
 
-def test_the_same_command_again_writes_nothing(endpoint: Endpoint) -> None:
+def test_the_same_command_again_writes_the_same_again(endpoint: Endpoint) -> None:
+    """What is read may be what was true before: only what is sent last is sure to stand there."""
     attached(endpoint)
     step = share(endpoint, 0, 50)
     assert endpoint.writes_during(lambda: take(step)) == ["ModifyListener"]
-    assert endpoint.writes_during(lambda: take(step)) == []
+    assert endpoint.writes_during(lambda: take(step)) == ["ModifyListener"]
+    assert endpoint.weights() == {"shop-blue": 50, "shop-green": 50}
+
+
+def test_what_was_written_may_be_shown_late(endpoint: Endpoint) -> None:
+    attached(endpoint)
+    step = share(endpoint, 0, 50)
+    assert step.observe() == Share.of(0)
+    endpoint.late(1.0)
+    assert endpoint.writes_during(lambda: step.commands(step.after)[0].run(Deadline.after(20))) == ["ModifyListener"]
+    endpoint.late(0)
+    assert endpoint.weights() == {"shop-blue": 50, "shop-green": 50}
+
+
+def test_the_way_back_writes_although_a_late_read_shows_that_it_is_there(endpoint: Endpoint) -> None:
+    """Half of the visitors stayed on green, whose writes were fenced: the share had been set, and nobody was shown it."""
+    attached(endpoint)
+    step = share(endpoint, 0, 50)
+    assert step.observe() == Share.of(0)
+    endpoint.late(3600)
+    with pytest.raises(StepFailed, match="what was written is not shown in time"):
+        step.commands(step.after)[0].run(Deadline.after(1))
+    back = step.inverse()
+    assert step.observe() == back.after, "a read of before"
+    back.commands(back.after)[0].run(Deadline.after(1))
+    endpoint.late(0)
+    assert endpoint.weights() == {"shop-blue": 100, "shop-green": 0}
 
 
 def test_a_lost_answer_is_read_back(endpoint: Endpoint) -> None:
