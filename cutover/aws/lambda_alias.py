@@ -140,11 +140,14 @@ class SetAliasWeights(Command):
     target: Share
 
     def run(self, deadline: Deadline) -> None:
-        while not self._written(deadline):
+        # A step runs its command only while its intent is open: what is read may be what was true before an earlier write,
+        # so it is written even where nothing seems left to change. The revision says whether that look was an old one.
+        lost: list[OutcomeUnknown] = []
+        while not self._written(deadline, lost):
             if deadline.expired:
                 raise StepFailed(f"{self.step.resource}: somebody else writes to the alias again and again")
 
-    def _written(self, deadline: Deadline) -> bool:
+    def _written(self, deadline: Deadline, lost: list[OutcomeUnknown]) -> bool:
         """One look and at most one write; False when the alias was changed in between, or an answer was lost."""
         step = self.step
         try:
@@ -155,7 +158,8 @@ class SetAliasWeights(Command):
         if seen not in known:
             raise StepFailed(f"{step.resource} changed under our hands: {seen}; nothing was written")
         version, weights = step.routing(self.target)
-        if (alias.version, {name: float(weight) for name, weight in alias.weights.items()}) == (version, weights):
+        there = (alias.version, {name: float(weight) for name, weight in alias.weights.items()}) == (version, weights)
+        if there and lost:
             return True
         try:
             step.aws.call(
@@ -168,9 +172,10 @@ class SetAliasWeights(Command):
                 RoutingConfig={ROUTING: weights},
                 RevisionId=alias.revision,
             )
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
             if deadline.expired:
                 raise
+            lost.append(error)
             return False  # looked at again: with the revision that was read a second write cannot undo anybody's work
         except AwsError as error:
             if error.code != CHANGED:

@@ -75,11 +75,15 @@ class SetFlag(Command):
     target: Share
 
     def run(self, deadline: Deadline) -> None:
-        while not self._written(deadline):
+        # A step runs its command only while its intent is open: what is read may be what was true before an earlier write,
+        # so it is written even where nothing seems left to change.
+        lost = False
+        while not self._written(deadline, lost=lost):
+            lost = True
             if deadline.expired:
                 raise StepFailed(f"{self.step.resource}: no answer came to a write, and it did not take effect")
 
-    def _written(self, deadline: Deadline) -> bool:
+    def _written(self, deadline: Deadline, *, lost: bool) -> bool:
         """One look and at most one write; False when its answer was lost."""
         step = self.step
         try:
@@ -89,7 +93,7 @@ class SetFlag(Command):
         seen, known = step.flag.read(found.value), {step.before, step.after, *step.between}
         if seen not in known:
             raise StepFailed(f"{step.resource} changed under our hands: {seen}; nothing was written")
-        if seen == self.target:
+        if seen == self.target and lost:
             return True
         value = step.flag.written(found.value, self.target)
         # The whole text counts, not the percentage alone: another key that somebody changed meanwhile would be lost.

@@ -90,11 +90,14 @@ class SetValue(Command):
     target: str
 
     def run(self, deadline: Deadline) -> None:
-        while not self._written(deadline):
+        # A step runs its command only while its intent is open: what is read may be what was true before an earlier write.
+        lost = False
+        while not self._written(deadline, lost=lost):
+            lost = True
             if deadline.expired:
                 raise StepFailed(f"{self.step.resource}: no answer came to a write, and it did not take effect")
 
-    def _written(self, deadline: Deadline) -> bool:
+    def _written(self, deadline: Deadline, *, lost: bool) -> bool:
         step = self.step
         try:
             found = find_parameter(step.aws, step.parameter, deadline, decrypted=True)
@@ -103,7 +106,7 @@ class SetValue(Command):
         seen = step.state(found.value)
         if seen == OTHER:
             raise StepFailed(f"{step.resource} changed under our hands: {OTHER}; nothing was written")
-        if seen == self.target:
+        if seen == self.target and lost:
             return True
         value = (step.green if self.target == GREENS else step.blue).value()
         return write_over(step.aws, step.parameter, found, value, lambda theirs: step.state(theirs) != OTHER, deadline)
