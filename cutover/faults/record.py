@@ -49,14 +49,19 @@ def document(tally: Tally, kind: str = CELLS) -> dict[str, Any]:
 
 
 def joined(former: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    """The record with what is new in it: a cell that was tried again has its newest outcome alone."""
+    """The record with what is new in it: a cell that was tried again has its newest outcome alone.
+
+    A world that broke failed for all that was to be tried in it: that is over when each of these went well.
+    """
     found = {**new, "cells": len(cells())}
     if former is not None:
+        well = well_tried(former) | well_tried(new)
         began = {piece["began"] for piece in new["pieces"]}
         found["pieces"] = [piece for piece in former["pieces"] if piece["began"] not in began] + new["pieces"]
         for kind in (CELLS, DRAWN):
             again = {_key(one) for one in new[kind]}
-            found[kind] = [one for one in former[kind] if _key(one) not in again] + new[kind]
+            over = [one for one in former[kind] if one["problems"] and set(one["strikes"]) <= well]
+            found[kind] = [one for one in former[kind] if _key(one) not in again and one not in over] + new[kind]
     return summed(found)
 
 

@@ -144,6 +144,16 @@ def test_a_record_grows_and_a_cell_that_is_tried_again_has_its_newest_outcome(tm
     assert text.count("- tried from 1970-01-01") == 3
 
 
+def test_a_world_that_broke_is_over_when_all_that_was_to_be_tried_in_it_went_well() -> None:
+    broke = Result(("kill-blue@locked", "kill-edge@back-commit"), "", "no end", "", ("the world is gone",), 0, 0, 0)
+    there = Result(("kill-blue@locked",), "forward", "retried", "cutover 0", (), 11, 0.4, 1.0)
+    home = Result(("kill-edge@back-commit",), "back", "went on", "rollback 0", (), 3, 0.4, 1.0)
+    first = record.joined(None, piece(1000, broke))
+    half = record.joined(first, piece(2000, there))
+    assert (first["defects"], half["defects"]) == (1, 1)
+    assert record.joined(half, piece(3000, home))["defects"] == 0
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "cutover.faults/1"}', '{"schema": "cutover.faults/2"}'])
 def test_a_record_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "faults.json"
