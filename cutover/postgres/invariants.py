@@ -192,14 +192,14 @@ class WayBackWarm(Check):
         name = subscription_name(self.green, self.blue)
         try:
             with self.green.open("warm") as green, self.blue.open("warm") as blue:
-                if side_state(green).state == "open":
+                if not self.green.read_only and side_state(green).state == "open":
                     write_marker(green)
                 trouble = replication_trouble(blue, name)
                 if trouble:
-                    return _troubled(green, blue, name, trouble)
+                    return _troubled(green, blue, name, trouble, marked=True)
                 lag = green.value(_lag_question(name))
                 if lag is None:
-                    return _troubled(green, blue, name, f"not connected to {green.label}")
+                    return _troubled(green, blue, name, f"not connected to {green.label}", marked=True)
                 errors = failed_tries(blue, name)
                 missing = overtaken(green, blue)
         except CutoverError as error:
@@ -231,10 +231,13 @@ def _lag_question(name: str) -> str:
     )
 
 
-def _troubled(source: Session, target: Session, name: str, trouble: str) -> Finding:
-    """The trouble: a slot that is gone, what the apply worker stumbles over where it may be that, or else `trouble` itself."""
+def _troubled(source: Session, target: Session, name: str, trouble: str, *, marked: bool = False) -> Finding:
+    """The trouble: a slot that is gone, what the apply worker stumbles over where it may be that, or else `trouble` itself.
+
+    Where a slot is gone a marker is left behind, unless one was `marked` just now.
+    """
     if trouble not in BY_DESIGN and NOT_THERE not in trouble and not source.rows(SENDS, [name]):
-        if side_state(source).state == "open":
+        if not marked and side_state(source).state == "open":
             write_marker(source)  # it never arrives: the switch sees by it that rows may be missing
         return Finding.not_yet(
             f"slot {name} on {source.label}, by which {target.label} follows, is gone or has lost its WAL: "

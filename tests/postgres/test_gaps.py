@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,14 @@ def test_validate_says_what_is_missing_and_then_lets_the_writes_go(lacking: Pair
     assert "never arrived" not in validate().stderr
     blue_switch(lacking.green, lacking.blue)
     assert read_sides(lacking.blue, lacking.green) == BEFORE
+
+
+def test_a_look_that_may_not_write_leaves_no_marker(switched: Pair) -> None:
+    counted = "SELECT count(*) FROM cutover.marker"
+    before = switched.sql("green", counted)
+    dry = WayBackWarm(replace(switched.blue, read_only=True), replace(switched.green, read_only=True), 1 << 40)
+    assert dry.look().verdict is Verdict.PASS and switched.sql("green", counted) == before
+    assert warm(switched).verdict is Verdict.PASS and switched.sql("green", counted) != before
 
 
 def test_a_marker_that_is_merely_under_way_is_no_gap(switched: Pair) -> None:
