@@ -6,45 +6,52 @@ that rows in between are missing. Every look at the way back writes a marker, so
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cutover.core.clock import Deadline
 from cutover.postgres.session import Session
 
-OPENED = "SELECT max(at) FROM cutover.switches WHERE source <> '{side}'"
-FIRST_ARRIVED = "SELECT min(at) FROM cutover.marker WHERE src = '{side}'"
-SINCE = "src = '{side}' AND at >= coalesce(%(since)s, timestamptz '-infinity')"
+
+def micros(at: str) -> str:
+    """SQL of a time in microseconds since 1970: each server writes and reads a timestamp in its own DateStyle."""
+    return f"(extract(epoch FROM {at}) * 1000000)::bigint"
+
+
+OPENED = f"SELECT {micros('max(at)')} FROM cutover.switches WHERE source <> '{{side}}'"
+FIRST_ARRIVED = f"SELECT {micros('min(at)')} FROM cutover.marker WHERE src = '{{side}}'"
+SINCE = f"src = '{{side}}' AND {micros('at')} >= coalesce(%(since)s::bigint, 0)"
 LATE = 5.0  # seconds in which a marker that somebody else wrote in this moment has arrived, too
-OVERTAKEN = timedelta(seconds=1)  # two that are written at once may arrive the other way round; not one so much older
+OVERTAKEN = (
+    1_000_000  # microseconds; of two that are written at once the second may arrive first, not one so much younger
+)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """The markers of `source` that `target` never got; `first` and `last` tell when they were written."""
+    """The markers of `source` that `target` never got; `first` and `last` tell when they were written, in microseconds since 1970."""
 
     source: str
     target: str
     tokens: tuple[UUID, ...]
-    first: datetime
-    last: datetime
+    first: int
+    last: int
 
     def __str__(self) -> str:
         number = "1 marker" if len(self.tokens) == 1 else f"{len(self.tokens)} markers"
-        first, last = (at.astimezone(UTC).strftime("%H:%M:%S") for at in (self.first, self.last))
+        first, last = (time.strftime("%H:%M:%S", time.gmtime(at / 1e6)) for at in (self.first, self.last))
         return (
             f"{number} that {self.source} wrote ({first if first == last else f'{first} to {last}'} UTC) never arrived on "
             f"{self.target}: rows that were written then may be missing there, too"
         )
 
 
-def gap(source: Session, target: Session, before: datetime | None = None) -> Gap | None:
+def gap(source: Session, target: Session, before: int | None = None) -> Gap | None:
     """The gap in what `target` got since `source` was opened, None without one; what is under way counts as missing.
 
     Where that moment was not noted it is since the first marker that arrived: what lacks before is of another time.
     """
     since = _since(source, target)
-    asked = f"SELECT token, at FROM cutover.marker WHERE {SINCE.format(side=source.side)} ORDER BY at"
+    asked = f"SELECT token, {micros('at')} FROM cutover.marker WHERE {SINCE.format(side=source.side)} ORDER BY 2"
     written = source.rows(asked, {"since": since})
     found = "SELECT token FROM cutover.marker WHERE token = ANY(%s)"
     arrived = {token for (token,) in target.rows(found, [[token for token, _ in written]])} if written else set()
@@ -65,11 +72,12 @@ def lasting_gap(source: Session, target: Session, deadline: Deadline) -> Gap | N
 def overtaken(source: Session, target: Session) -> Gap | None:
     """The gap that is seen without waiting: markers that are missing, while one that was written later has arrived."""
     since, side = {"since": _since(source, target)}, SINCE.format(side=source.side)
-    newest, number = target.rows(f"SELECT max(at), count(*) FROM cutover.marker WHERE {side}", since)[0]
+    newest, number = target.rows(f"SELECT {micros('max(at)')}, count(*) FROM cutover.marker WHERE {side}", since)[0]
     if newest is None:
         return None
     written = source.value(
-        f"SELECT count(*) FROM cutover.marker WHERE {side} AND at <= %(newest)s", {**since, "newest": newest}
+        f"SELECT count(*) FROM cutover.marker WHERE {side} AND {micros('at')} <= %(newest)s",
+        {**since, "newest": newest},
     )
     return gap(source, target, newest - OVERTAKEN) if written > number else None
 
@@ -81,7 +89,7 @@ def closed(source: Session, found: Gap) -> None:
 
 def whole_shell(side: str) -> str:
     """Lines of the switch's script: they end it where a marker that `side` wrote has not arrived within 5 s."""
-    since = "at >= coalesce(nullif('$since', '')::timestamptz, '-infinity')"
+    since = f"{micros('at')} >= coalesce(nullif('$since', '')::bigint, 0)"
     tokens = f"SELECT token FROM cutover.marker WHERE src = '{side}'"
     return f"""    since=$(on "$FROM" "{OPENED.format(side=side)}")  # what never arrived since then says that rows may be missing, too
     [ -n "$since" ] || since=$(on "$TO" "{FIRST_ARRIVED.format(side=side)}")
@@ -96,7 +104,7 @@ def whole_shell(side: str) -> str:
 """
 
 
-def _since(source: Session, target: Session) -> datetime | None:
+def _since(source: Session, target: Session) -> int | None:
     opened = source.value(OPENED.format(side=source.side))
-    found: datetime | None = opened or target.value(FIRST_ARRIVED.format(side=source.side))
+    found: int | None = opened or target.value(FIRST_ARRIVED.format(side=source.side))
     return found

@@ -48,7 +48,8 @@ def repaired(pair: Pair) -> None:
 
 @pytest.fixture
 def switched(prepared: Pair) -> Iterator[Pair]:
-    """Green serves and blue follows; afterwards blue serves again, and both hold what they held."""
+    """Green serves, in another DateStyle, and blue follows; afterwards blue serves again, and both hold what they held."""
+    prepared.sql("green", "ALTER DATABASE shop SET datestyle TO 'SQL, DMY'")
     blue_switch(prepared.blue, prepared.green)
     until(lambda: warm(prepared).verdict is Verdict.PASS)
     yield prepared
@@ -57,6 +58,7 @@ def switched(prepared: Pair) -> Iterator[Pair]:
     if side == "green":
         caught_up(prepared.green, prepared.blue)
         blue_switch(prepared.green, prepared.blue)
+    prepared.sql("green", "ALTER DATABASE shop RESET datestyle")
 
 
 @pytest.fixture
