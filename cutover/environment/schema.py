@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from textwrap import dedent
 from typing import Any
@@ -52,10 +53,15 @@ def _docstrings(model: type[Section]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
         if issubclass(one, Section):
-            body = ast.parse(dedent(inspect.getsource(one))).body[0]
-            assert isinstance(body, ast.ClassDef)
-            found |= _of_fields(body.body)
+            found |= _own_docstrings(one)
     return found
+
+
+@cache  # finding a class reads and parses its whole file
+def _own_docstrings(model: type[Section]) -> Mapping[str, str]:
+    body = ast.parse(dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return _of_fields(body.body)
 
 
 def _of_fields(body: list[ast.stmt]) -> dict[str, str]:
