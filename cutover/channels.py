@@ -11,14 +11,10 @@ from cutover.core.clock import Deadline
 from cutover.environment import Notify, Ref
 from cutover.environment.notify import EmailChannel, PagerDutyChannel, SlackChannel, SnsChannel, WebhookChannel
 from cutover.notify.desk import Desk
-from cutover.notify.mail import Mail
 from cutover.notify.message import Channel, Message, NotDelivered, Severity
-from cutover.notify.pagerduty import PagerDuty
 from cutover.notify.route import Route
 from cutover.notify.schedule import HOUR, Level, Rhythm
-from cutover.notify.slack import Slack
 from cutover.notify.texts import Texts
-from cutover.notify.webhook import Webhook
 
 DEFAULT_RHYTHMS = (Rhythm(8 * HOUR, HOUR), Rhythm(24 * HOUR, 4 * HOUR))
 PASSING = ("Throttling", "ServiceUnavailable", "InternalError", "InternalFailure", "NoTurn")
@@ -63,12 +59,20 @@ def _channel(words: Wired, value_of: Callable[[Ref], Callable[[], str]], aws: Aw
 
     match words:
         case SlackChannel():
+            from cutover.notify.slack import Slack
+
             return Slack(value_of(words.webhook))
         case PagerDutyChannel():
+            from cutover.notify.pagerduty import PagerDuty
+
             return PagerDuty(value_of(words.key), words.url)
         case WebhookChannel():
+            from cutover.notify.webhook import Webhook
+
             return Webhook(value_of(words.url), given(words.secret))
         case EmailChannel():
+            from cutover.notify.mail import Mail
+
             return Mail(
                 host=words.host,
                 port=words.port,

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from cutover.aws.cost import SpentByDay
-from cutover.aws.metric_source import CloudWatchFigures
 from cutover.aws.permission import Permission
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
@@ -25,15 +23,10 @@ from cutover.environment import (
     RedisSource,
 )
 from cutover.environment.measured import AnySource
-from cutover.machine.metric_source import CommandFigures
-from cutover.metrics.json_lines import JsonLines
 from cutover.metrics.kept import Kept
-from cutover.metrics.probe import Probe
 from cutover.metrics.prometheus import Prometheus
-from cutover.metrics.redis import RedisFigures
 from cutover.metrics.spending import Spending, estimated
 from cutover.plans.means import Means
-from cutover.postgres.metric_source import SqlFigures
 
 AT_ONCE = 16  # figures that are read at the same time
 GRACE = 3.0  # seconds after the deadline in which a source may still say that its time ran out
@@ -139,6 +132,9 @@ class Figures:
 
     def permissions(self) -> Iterable[Permission]:
         """What AWS has to allow."""
+        from cutover.aws.cost import SpentByDay
+        from cutover.aws.metric_source import CloudWatchFigures
+
         for figure in self._open.values():
             if isinstance(figure.source, CloudWatchFigures | SpentByDay):
                 yield from figure.source.permissions()
@@ -150,18 +146,28 @@ def _wired(means: Means, name: str, words: AnySource, side: str, writes: bool) -
         case PrometheusSource():
             return prometheus_of(means, words)
         case CloudWatchSource():
+            from cutover.aws.metric_source import CloudWatchFigures
+
             region = words.region or means.aws.region
             return CloudWatchFigures(
                 means.aws if region == means.aws.region else replace(means.aws, region=region), words.delay
             )
         case CostExplorerSource():
+            from cutover.aws.cost import SpentByDay
+
             return SpentByDay(means.aws, words.delay)
         case JsonLinesSource():
+            from cutover.metrics.json_lines import JsonLines
+
             return JsonLines(words.blue if side == "blue" else words.green, words.time, words.delay)
         case PostgresSource():
+            from cutover.postgres.metric_source import SqlFigures
+
             pair = next((one for one in means.pairs if one.name == (words.database or "")), means.pairs[0])
             source: Source = SqlFigures(pair.blue if side == "blue" else pair.green)
         case RedisSource():
+            from cutover.metrics.redis import RedisFigures
+
             address = words.blue if side == "blue" else words.green
             source = RedisFigures(
                 means.value_of(address),
@@ -173,9 +179,13 @@ def _wired(means: Means, name: str, words: AnySource, side: str, writes: bool) -
                 words.ca,
             )
         case ProbeSource():
+            from cutover.metrics.probe import Probe
+
             address = words.blue if side == "blue" else words.green
             source = Probe(means.value_of(address), means.shell_of(address), words.ca)
         case CommandSource():
+            from cutover.machine.metric_source import CommandFigures
+
             refs = words.variables
             source = CommandFigures(
                 lambda: {variable: means.value_of(ref)() for variable, ref in refs.items()},

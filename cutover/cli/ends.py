@@ -1,15 +1,18 @@
 """How a command ends: our errors become exit codes and words, never a traceback."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from invoke.exceptions import Exit
 
 from cutover.core.errors import ConfigurationRefused, CutoverError
 from cutover.core.hidden import hiding
 from cutover.core.plain import spelled
+
+HEARTBEAT = 1.5  # seconds after which the next look gets a plain line, so that there is one every two while waiting
 
 
 def say(text: str = "") -> None:
@@ -20,6 +23,16 @@ def say(text: str = "") -> None:
 def put(what: object = "", *, end: str = "\n") -> None:
     """Data for a person, on standard output: what a record or a server said does nothing to the terminal."""
     print(spelled(str(what)), end=end)
+
+
+def heading(text: str) -> None:
+    """A line above others on standard output, bold on a terminal that wants it; without rich, which takes long to load."""
+    print(f"\n\x1b[1m{spelled(text)}\x1b[0m" if has_style(sys.stdout) else f"\n{spelled(text)}")
+
+
+def has_style(stream: TextIO) -> bool:
+    """Whether colours and moving lines are wanted there: only on a terminal, and not on every one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
 def cell(text: str) -> str:

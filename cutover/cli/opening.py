@@ -12,9 +12,8 @@ from invoke.context import Context
 
 from cutover.app import DIRECTORY, App, adopt, home, open_environment
 from cutover.aws.reading import guard_process
-from cutover.cli.ends import say
+from cutover.cli.ends import HEARTBEAT, say
 from cutover.cli.faults import install_from_environment
-from cutover.cli.show import HEARTBEAT, Shower
 from cutover.core.clock import Interrupt
 from cutover.core.errors import ConfigurationRefused, CutoverError, Refused
 from cutover.core.telling import otherwise
@@ -157,6 +156,8 @@ def _asked(question: str) -> str:
 @contextmanager
 def conducted(app: App, *, which: str = "cutover") -> Iterator[Conductor]:
     """A conductor that shows what happens, and ends at a journal boundary on Ctrl-C, SIGTERM or SIGHUP."""
+    from cutover.cli.show import Shower
+
     shower = Shower(app.plan_named(which), position=lambda: app.journals[-1].position() if app.journals else None)
     interrupt = Interrupt()
     kept: dict[signal.Signals, Any] = {}

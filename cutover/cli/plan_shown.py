@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cutover.cli.ends import cell, put, say
+from cutover.cli.ends import heading, put, say
 from cutover.core.errors import Refused
 
 REVIEWS = "reviews"
@@ -58,18 +58,15 @@ def write_review(app: Any, out: str, *, dry_run: bool) -> int:
 
 
 def _print_plan(document: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from cutover.plan_rows import LEGEND
     from cutover.reviewed import BLIND
 
-    out = Console(highlight=False, soft_wrap=True)
     phase = ""
     blind: dict[str, int] = {}
     for row in document["items"]:
         if row["phase"] != phase:
             phase = row["phase"]
-            out.print(f"\n[bold]{cell(phase)}[/]")
+            heading(phase)
         if "gate" in row:
             hold = f", held for {row['hold']:g} s" if row["hold"] else ""
             put(f"  ? {row['gate']:<28} must pass {_within(row['deadline'])}{hold}  {row['now']}".rstrip())
@@ -81,7 +78,7 @@ def _print_plan(document: dict[str, Any]) -> None:
             now = f"not observed ({blind.setdefault(now.removeprefix(BLIND), len(blind) + 1)})"
         put(f"      now: {now}; undo: {row['undo']}{kept}")
     if document["guards"]:
-        out.print("\n[bold]watched all the time[/]")
+        heading("watched all the time")
     for guard in document["guards"]:
         during = f"  (in {', '.join(guard['during'])})" if guard["during"] else ""
         put(f"  ! {guard['guard']:<28} {guard['says']}{during}")

@@ -1,6 +1,5 @@
 """Live output: one line per item as it ends, a moving line while it is waited for; plain lines without a terminal."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from cutover.cli.ends import HEARTBEAT, has_style
 from cutover.core.gate import Gate
 from cutover.core.journal import Position
 from cutover.core.leg import BACK
@@ -19,13 +19,12 @@ from cutover.core.step import UNDO
 from cutover.core.walk import Event
 from cutover.run_views import zone
 
-HEARTBEAT = 1.5  # seconds after which the next look gets a plain line, so that there is one every two while waiting
 SIGNS = {"converged": "✓", "skipped": "=", "passed": "✓", "failed": "✗", "noted": "!"}
 
 
 def console() -> Console:
     """Standard error; colours and moving lines only on a terminal that wants them."""
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
+    plain = not has_style(sys.stderr)
     return Console(
         stderr=True, no_color=plain, force_terminal=False if plain else None, highlight=False, soft_wrap=True
     )

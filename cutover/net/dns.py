@@ -5,20 +5,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import dns.exception
-import dns.flags
-import dns.message
-import dns.name
-import dns.query
-import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
-import dns.resolver
-import dns.rrset
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
+
+if TYPE_CHECKING:  # who asks loads them: a plan is shown without a question
+    from dns.message import Message
+    from dns.rrset import RRset
 
 QUERY_SECONDS = 2.0
 NOT_EVERYWHERE = "a change needs up to a minute to reach every authoritative server"
@@ -128,6 +124,8 @@ class TtlVisible(AtNameServers):
 
 def own_servers(zone: str) -> tuple[str, ...]:
     """host:port of the zone's name servers as the system's resolver knows them."""
+    import dns.resolver
+
     names = dns.resolver.resolve(zone, "NS", lifetime=2 * QUERY_SECONDS)
     return tuple(sorted(f"{str(name.target).rstrip('.')}:53" for name in names))
 
@@ -137,6 +135,8 @@ def ask(server: str, name: str, kind: str, *, resolving: bool = False) -> Answer
 
     Without `resolving` it does not want recursion, and only an authoritative answer counts.
     """
+    import dns.flags
+
     response = response_of(server, name, kind, recursion=resolving)
     if isinstance(response, Answer):
         return response
@@ -148,8 +148,13 @@ def ask(server: str, name: str, kind: str, *, resolving: bool = False) -> Answer
     return Answer(server, found.ttl, values=tuple(str(value) for value in found))
 
 
-def response_of(server: str, name: str, kind: str, *, recursion: bool = False) -> dns.message.Message | Answer:
+def response_of(server: str, name: str, kind: str, *, recursion: bool = False) -> "Message | Answer":
     """The whole response of one server (host:port), or an answer that says why there is none to use. Never raises for an answer."""
+    import dns.flags
+    import dns.message
+    import dns.query
+    import dns.rcode
+
     host, _, port = server.rpartition(":")
     flags = dns.flags.RD if recursion else 0
     query = dns.message.make_query(name, kind, flags=flags, use_edns=True)
@@ -163,8 +168,12 @@ def response_of(server: str, name: str, kind: str, *, recursion: bool = False) -
     return response
 
 
-def rrset_of(response: dns.message.Message, name: str, kind: str) -> dns.rrset.RRset | None:
+def rrset_of(response: "Message", name: str, kind: str) -> "RRset | None":
     """The records of that name and type in the answer section."""
+    import dns.name
+    import dns.rdataclass
+    import dns.rdatatype
+
     return response.get_rrset(
         response.answer, dns.name.from_text(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind)
     )
@@ -172,6 +181,8 @@ def rrset_of(response: dns.message.Message, name: str, kind: str) -> dns.rrset.R
 
 def address_of(host: str) -> str:
     """The address of a server that is given by name or address; raises DNSException."""
+    import dns.resolver
+
     host = host.strip("[]")
     try:
         return str(ipaddress.ip_address(host))

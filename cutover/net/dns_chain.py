@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from shlex import quote
 
 import dns.exception
-import dns.resolver
 
 from cutover.core.errors import CutoverError
 from cutover.core.gate import Check, Finding
@@ -72,6 +71,8 @@ class LeadsHere(Check):
 
 
 def _zone_of(name: str) -> str:
+    import dns.resolver
+
     return str(dns.resolver.zone_for_name(name, lifetime=2 * QUERY_SECONDS)).rstrip(".")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from cutover.core.clock import Deadline
 from cutover.notify.message import TRIGGER, Message, Severity
-from cutover.notify.posting import post
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"
 WORDS = {Severity.DETAIL: "info", Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
@@ -29,6 +28,8 @@ class PagerDuty:
         return bool(message.action)
 
     def deliver(self, message: Message, deadline: Deadline) -> None:
+        from cutover.notify.posting import post
+
         document: dict[str, Any] = {
             "routing_key": self.key(),
             "event_action": message.action,

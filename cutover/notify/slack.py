@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from cutover.core.clock import Deadline
 from cutover.notify.message import Message, Severity
-from cutover.notify.posting import post
 
 SIGNS = {Severity.DETAIL: "·", Severity.INFO: "●", Severity.WARNING: "▲", Severity.CRITICAL: "■"}
 LONGEST = 2900  # characters of one section's text; Slack takes 3000
@@ -22,6 +21,8 @@ class Slack:
         return True
 
     def deliver(self, message: Message, deadline: Deadline) -> None:
+        from cutover.notify.posting import post
+
         title = f"{SIGNS[message.severity]} {message.title}"
         text = f"*{escaped(title)}*\n{escaped(message.text())}"
         document = {

@@ -10,7 +10,6 @@ from typing import Any
 
 from cutover.core.clock import Deadline
 from cutover.notify.message import Message
-from cutover.notify.posting import post
 
 SCHEMA = "cutover.notice/1"
 
@@ -31,6 +30,8 @@ class Webhook:
         return True
 
     def deliver(self, message: Message, deadline: Deadline) -> None:
+        from cutover.notify.posting import post
+
         body = json.dumps(document(message), sort_keys=True).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
         if self.secret is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cutover.aws.rds import SnapshotTaken
 from cutover.core.clock import Deadline
 from cutover.core.plain import digest, plain
 from cutover.core.step import Command, Step
@@ -120,6 +119,8 @@ def backup_of(means: Means, pair: DatabasePair, moment: str) -> Step[str]:
     words, name = means.words(pair).backup, pair.named(f"blue-{moment}-backup")
     label = pair.named(means.environment.name)
     if isinstance(words, SnapshotBackup):
+        from cutover.aws.rds import SnapshotTaken
+
         return SnapshotTaken(
             name=name, aws=means.aws, instance=words.instance, prefix=f"cut-{label}-{words.instance}-{moment}"
         )

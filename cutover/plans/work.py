@@ -5,10 +5,6 @@ from typing import Any, assert_never
 
 from cutover.aws.parameter_value import ParameterValue, Side, ValueReady
 from cutover.aws.workers import ENABLED, STOPPED, Workers, WorkersReady, running
-from cutover.aws.workers_autoscaling import AutoScalingWorkers
-from cutover.aws.workers_ecs import EcsWorkers
-from cutover.aws.workers_event_source import EventSourceWorkers
-from cutover.aws.workers_schedule import ScheduleWorkers
 from cutover.core.gate import Check
 from cutover.core.plan import Item
 from cutover.environment import AutoScalingGroup, EcsService, EventSource, Ref, Schedule, Setting, Worker
@@ -71,6 +67,8 @@ def _workers(means: Means, name: str, words: Worker, *, run: bool) -> Workers:
     before, after = (STOPPED, all_run) if run else (all_run, STOPPED)
     match on:
         case EcsService(cluster=cluster, service=service, count=count):
+            from cutover.aws.workers_ecs import EcsWorkers
+
             return EcsWorkers(
                 name=name,
                 before=before,
@@ -82,12 +80,18 @@ def _workers(means: Means, name: str, words: Worker, *, run: bool) -> Workers:
                 count=count,
             )
         case AutoScalingGroup(group=group, count=count, min_size=least):
+            from cutover.aws.workers_autoscaling import AutoScalingWorkers
+
             return AutoScalingWorkers(
                 name=name, before=before, after=after, aws=aws, settle=settle, group=group, count=count, min_size=least
             )
         case EventSource(uuid=uuid):
+            from cutover.aws.workers_event_source import EventSourceWorkers
+
             return EventSourceWorkers(name=name, before=before, after=after, aws=aws, settle=settle, uuid=uuid)
         case Schedule(rule=rule, bus=bus):
+            from cutover.aws.workers_schedule import ScheduleWorkers
+
             return ScheduleWorkers(name=name, before=before, after=after, aws=aws, settle=settle, rule=rule, bus=bus)
         case unknown:
             assert_never(unknown)

@@ -14,7 +14,8 @@ sys.path.append(str(Path(__file__).parents[1] / "core"))
 from toy_plan import plan, world
 from toy_world import Killed, World
 
-from cutover.cli.show import HEARTBEAT, Shower
+from cutover.cli.ends import HEARTBEAT
+from cutover.cli.show import Shower
 from cutover.core import killpoint
 from cutover.core.errors import RolledBack
 from cutover.core.journal import Journal
