@@ -10,7 +10,7 @@ from typing import Any
 from cutover.aws.bucket import Buckets, Rate
 from cutover.aws.reading import WriteRefused, is_read, refuse_writes
 from cutover.aws.trouble import AwsError, OutcomeUnknown, Trouble, no_answer, one_line, refusal
-from cutover.core.clock import Clock, Deadline
+from cutover.core.clock import Clock, Deadline, SystemClock
 from cutover.core.errors import Refused
 from cutover.core.telling import say, tried_again
 
@@ -30,6 +30,7 @@ OBSERVE_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 READ_SECONDS = (1.0, 5.0, 15.0)  # one client each; the longest that fits into what is left of a deadline is used
 CONNECTIONS = 32  # kept open by one client; more threads than these would connect anew for every call
+PROFILE_SECONDS = 1.0  # for so long a profile that is not there is not looked for again
 USER_AGENT = "cutover"  # by which CloudTrail tells our calls
 COUNTDOWN_SECONDS = 0.5  # a wait says how long it still is this often; shown is one of them every two seconds
 
@@ -42,6 +43,7 @@ class OtherAccount(Refused):
 class _Clients:
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: Any = None
+    no_profile: tuple[str, float] = ("", float("-inf"))  # its name, and until when it is not looked for again
     made: dict[tuple[str, float], Any] = field(default_factory=dict)
     proven: bool = False
 
@@ -181,11 +183,10 @@ class Aws:
             self.may_write()
 
     def _make(self, service: str, read_seconds: float) -> Any:
-        import boto3
         from botocore.config import Config
 
         if self._clients.session is None:
-            session = boto3.Session(region_name=self.region, profile_name=self.profile)
+            session = self._session()
             if self.read_only:
                 session.events.register("before-parameter-build", refuse_writes)
             self._clients.session = session
@@ -200,6 +201,22 @@ class Aws:
         if self.may_write is not None:
             client.meta.events.register("before-send", partial(self._ask_before_write, service))
         return client
+
+    def _session(self) -> Any:
+        """Raises ProfileNotFound."""
+        import boto3
+        from botocore.exceptions import ProfileNotFound
+
+        clock = self.clock or SystemClock()
+        name, until = self._clients.no_profile
+        if clock.monotonic() < until:
+            raise ProfileNotFound(profile=name)
+        try:
+            return boto3.Session(region_name=self.region, profile_name=self.profile)
+        except ProfileNotFound as error:
+            # A plan asks once for each step, and looking takes as long as the rest of it; who adds the profile meanwhile is seen.
+            self._clients.no_profile = str(error.kwargs["profile"]), clock.monotonic() + PROFILE_SECONDS
+            raise
 
 
 def _no_turn(service: str, operation: str) -> AwsError:

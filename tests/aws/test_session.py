@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from botocore.exceptions import ProfileNotFound
 from botocore.retries import standard
 from fake_clock import FakeClock
 from local_aws import Endpoint
@@ -18,7 +20,7 @@ from local_aws import Endpoint
 from cutover.aws.account import AccountIsOurs
 from cutover.aws.document import document
 from cutover.aws.secret import Secrets
-from cutover.aws.session import Aws, AwsError, OtherAccount, OutcomeUnknown, WriteRefused, is_read
+from cutover.aws.session import PROFILE_SECONDS, Aws, AwsError, OtherAccount, OutcomeUnknown, WriteRefused, is_read
 from cutover.aws.trouble import THROTTLED
 from cutover.core.clock import Deadline
 from cutover.core.errors import ConfigurationRefused, Refused, Unreachable
@@ -198,6 +200,23 @@ def test_no_credentials_at_all_is_said(monkeypatch: pytest.MonkeyPatch, nowhere:
         ask(Aws("us-east-1"))
     with pytest.raises(AwsError, match="ProfileNotFound"):
         ask(Aws("us-east-1", profile="nobody"))
+
+
+@pytest.mark.parametrize("named", ["late", None])
+def test_a_profile_that_is_added_while_a_run_waits_is_seen(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, clock = tmp_path / "config", FakeClock()
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "late")
+    aws = Aws("us-east-1", profile=named, clock=clock)
+    with pytest.raises(ProfileNotFound):
+        aws.client("sts")
+    file.write_text("[profile late]\nregion = us-east-1\n", encoding="utf-8")
+    with pytest.raises(ProfileNotFound, match="late"):  # not looked for again in the same moment
+        aws.client("sts")
+    clock.sleep(PROFILE_SECONDS)
+    assert aws.client("sts").meta.region_name == "us-east-1"
 
 
 def test_nobody_there_is_tried_until_the_deadline_and_told(nowhere: None) -> None:
