@@ -76,6 +76,10 @@ class Step(ABC, Generic[S]):
         """Whether the resource is past this step's commit point now; raises Unreachable."""
         return self.committed(self.observe())
 
+    def mend(self, seen: S) -> str:
+        """What a person types so that the step can go on from a state that nobody expected; empty where nobody knows."""
+        return ""
+
     def evidence(self) -> Mapping[str, Any]:
         """What else the record should keep once the step is done (timings, counts)."""
         return {}

@@ -156,9 +156,12 @@ class Walker(Watch):
             else " or ".join(sorted({text(s) for s in (step.before, step.after, *step.between)}))
         )
         self.record("unexpected", step=step.name, seen=plain(seen), wanted=wanted)
+        mend = step.mend(seen)
         raise Unexpected(
             f"{step.name}: seen {text(seen)}, wanted {wanted} (to go to {text(step.after)}). Somebody else changed "
-            f"{step.resource}; nothing was touched. Look: {step.check_shell()}"
+            f"{step.resource}; nothing was touched. "
+            + (f"So that it can go on:\n{mend}\n" if mend else "")
+            + f"Look: {step.check_shell()}"
         )
 
     def ask(self, gate: Gate) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong inside the servers: replication, sessions in the way, no session to be had."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,15 +32,27 @@ def _follower(scene: Scene) -> str:
     return "green" if scene.ground.sides()[0] == "open" else "blue"
 
 
-def _each_subscription(words: str) -> Act:
-    def act(scene: Scene) -> None:
-        side = _follower(scene)
-        with _session(scene, side) as session:
-            session.execute(WRITABLE)
-            for (name,) in session.execute(SUBSCRIPTIONS).fetchall():
-                session.execute(f"ALTER SUBSCRIPTION {name} {words}".encode())
+def _disabled(scene: Scene) -> None:
+    side = _follower(scene)
+    with _session(scene, side) as session:
+        names = [str(name) for (name,) in session.execute(SUBSCRIPTIONS).fetchall()]
+        _alter(session, names, "DISABLE")
+    scene.ground.kept["disabled"] = side, names
 
-    return act
+
+def _enabled(scene: Scene) -> None:
+    """As whoever disabled them would, on the side where that was: by now it may be the one that serves."""
+    side, names = scene.ground.kept.pop("disabled", ("", []))
+    if side:
+        with _session(scene, side) as session:
+            there = {str(name) for (name,) in session.execute(SUBSCRIPTIONS).fetchall()}
+            _alter(session, [name for name in names if name in there], "ENABLE")
+
+
+def _alter(session: "psycopg.Connection[Any]", names: Sequence[str], words: str) -> None:
+    session.execute(WRITABLE)
+    for name in names:
+        session.execute(f"ALTER SUBSCRIPTION {name} {words}".encode())
 
 
 def _slots_dropped(scene: Scene) -> None:
@@ -142,8 +155,8 @@ FAULTS = (
         UNTIL_OVER,
     ),
     Fault(
-        "slot-inactive", "the following side's subscriptions are disabled", _each_subscription("DISABLE"),
-        _each_subscription("ENABLE"), UNTIL_OVER,
+        "slot-inactive", "the following side's subscriptions are disabled", _disabled,
+        _enabled, UNTIL_OVER,
     ),
     Fault("long-transaction", "a session holds a lock that stands against the fence", _long_transaction, _closed("long")),
     Fault("blue-connections-full", "blue takes no session any more", _full("blue"), _closed("full-blue"), SHORT + 5),

@@ -123,6 +123,11 @@ class Publication(Step[str]):
         return self.database.ask(PUBLISHED)
 
 
+def let_go_on(source: Database, target: Database) -> str:
+    """What a person types where somebody has disabled the subscription: its slot has kept everything."""
+    return target.psql(f"ALTER SUBSCRIPTION {subscription_name(source, target)} ENABLE;")
+
+
 @dataclass(frozen=True)
 class Subscribe(Command):
     """Makes the subscription on `target` that follows `source`, or lets one go on that was left disabled."""
@@ -169,7 +174,7 @@ class Subscribe(Command):
             f"CREATE SUBSCRIPTION {name} CONNECTION :'source' PUBLICATION {PUBLICATION}\n"
             f"  WITH (copy_data = {str(self.copy).lower()} :origin);\nSQL"
         )
-        go_on = self.target.psql(f"ALTER SUBSCRIPTION {name} ENABLE;")
+        go_on = let_go_on(self.source, self.target)
         ready = f"{ReadyToFill(self.target).shell()}\n" if self.copy else ""
         return f"""(set -euo pipefail
 there=$({exists})
@@ -262,6 +267,9 @@ class Subscription(Step[str]):
             drop = Unsubscribe(self.source, self.target)
             return (drop, EmptyAgain(self.target)) if self.empties else (drop,)
         return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
+
+    def mend(self, seen: str) -> str:
+        return let_go_on(self.source, self.target) if seen == "disabled" else ""
 
     def progress(self) -> str:
         name = subscription_name(self.source, self.target)

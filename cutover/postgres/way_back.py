@@ -8,7 +8,14 @@ from cutover.core.step import Command, Step
 from cutover.postgres.baseline import ForgetBaseline
 from cutover.postgres.change_feed import feed_slot
 from cutover.postgres.direction import SLOT, direction
-from cutover.postgres.replication import FILTERS_ORIGINS, SUBSCRIBED, Unsubscribe, filters_origins, subscription_name
+from cutover.postgres.replication import (
+    FILTERS_ORIGINS,
+    SUBSCRIBED,
+    Unsubscribe,
+    filters_origins,
+    let_go_on,
+    subscription_name,
+)
 from cutover.postgres.session import Database
 from cutover.postgres.turning import MakeReady, ReadyToSwitch, Turn
 
@@ -48,6 +55,10 @@ class WayBack(Step[str]):
         if target == "absent":
             return (Unsubscribe(self.source, self.target),)
         return (MakeReady(self.source, self.target, self.address or self.source),)
+
+    def mend(self, seen: str) -> str:
+        """Only where it follows at once it is seen as disabled: elsewhere that is how it waits."""
+        return let_go_on(self.source, self.target) if seen == "disabled" else ""
 
     def check_shell(self) -> str:
         return f"""(set -euo pipefail

@@ -97,6 +97,17 @@ def walk(blue: Database, green: Database, state: Path, way: str, pool: Clients |
         store.close()
 
 
+def met(step: Step[Any], state: Path) -> None:
+    """Walks a plan of this step alone over a new journal `state`: raises what the engine raises of the state that it meets."""
+    store = SqliteState(state)
+    try:
+        lease = store.acquire(who="test", operation="forward")
+        plan = Plan(name="one", environment="test", phases=(Phase(name="one", owner="database", items=(step,)),))
+        Run(plan, Journal(store, lease, "one"), patience=20.0).forward()
+    finally:
+        store.close()
+
+
 def prepare(blue: Database, green: Database) -> None:
     for step in [*kits(blue, green), *publications(blue, green), forward(blue, green), reverse(blue, green)]:
         take(step)

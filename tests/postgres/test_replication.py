@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from moves import caught_up, forward, kits, planted, publications, reverse, take, until
+from moves import caught_up, forward, kits, met, planted, publications, reverse, take, until
 from pairs import Pair, paste
 
+from cutover.core.errors import Unexpected
 from cutover.core.gate import Verdict
 from cutover.core.step import Step
 from cutover.postgres.invariants import FitsTheWindow, Follows, OneWriter, WayBackWarm
@@ -64,6 +66,23 @@ def test_a_subscription_that_somebody_disabled_is_seen(bare: Pair) -> None:
     assert Follows(bare.blue, bare.green).look().verdict is Verdict.INSUFFICIENT
     take(step)
     until(lambda: Follows(bare.blue, bare.green).look().verdict is Verdict.PASS)
+
+
+def test_what_is_said_about_a_disabled_subscription_lets_it_go_on(bare: Pair, tmp_path: Path) -> None:
+    for step in steps(bare):
+        take(step)
+    for step, side, name in (
+        (forward(bare.blue, bare.green), "green", "cut_left_right"),
+        (reverse(bare.blue, bare.green), "blue", "cut_right_left"),
+    ):
+        bare.sql(side, f"ALTER SUBSCRIPTION {name} DISABLE")
+        assert step.observe() == "disabled" and not step.mend("copying")
+        with pytest.raises(Unexpected) as raised:
+            met(step, tmp_path / f"{side}.db")
+        mend = step.mend("disabled")
+        assert f"So that it can go on:\n{mend}\nLook: " in raised.value.message
+        paste(bare, mend)
+        until(lambda step=step: step.observe() == step.after)  # type: ignore[misc]
 
 
 def test_a_publication_that_lacks_something_is_incomplete(bare: Pair) -> None:
