@@ -41,7 +41,7 @@ class _Wanted:
 
 
 class Looks:
-    """What conditions read: the newest reading of each figure. The first looks wait for theirs, WITHIN seconds all together.
+    """What conditions read: the newest reading of each figure. First looks wait for theirs, WITHIN seconds all together.
 
     A figure that was not read for a while says nothing: its reading is unreachable. One that its source has had nothing of since
     the run began (`began`, seconds since the epoch; at most a day is looked back) is called never there, once it was looked for
@@ -64,6 +64,7 @@ class Looks:
         """Since when a figure has had no samples at all, and when it was asked whether it ever had."""
         self._changed = threading.Condition()
         self._patient: float | None = None
+        self._in_vain = False
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -88,6 +89,7 @@ class Looks:
             while wanted not in self._read and time.monotonic() < end and not self._closed:
                 self._changed.wait(end - time.monotonic())
             found = self._read.get(wanted)
+            self._in_vain = self._in_vain or found is None
         if found is None:
             return Reading.unreachable(f"not read within {WITHIN:g} s")  # or later, when others have waited already
         at, reading = found
@@ -96,10 +98,13 @@ class Looks:
         return reading
 
     def _patient_until(self) -> float:
-        """Until when a first look may wait: many that each wait for a source that hangs would hold up the walk for minutes."""
+        """Until when a first look may wait: many that each wait for a source that hangs would hold up the walk for minutes.
+
+        Where nobody has waited in vain, whoever comes later waits as long.
+        """
         now = time.monotonic()
-        if self._patient is None or now > self._patient + IDLE:
-            self._patient = now + WITHIN
+        if self._patient is None or now > self._patient + (IDLE if self._in_vain else 0.0):
+            self._patient, self._in_vain = now + WITHIN, False
         return self._patient
 
     def close(self) -> None:

@@ -106,3 +106,12 @@ def test_many_first_looks_at_what_hangs_wait_once_together(
     for number in range(20):
         assert looks.read(f"figure-{number}", "green", span(60)).gap is Gap.UNREACHABLE
     assert looks._patient == end, "nobody waited anew"
+
+
+def test_a_later_first_look_waits_for_its_figure_where_nobody_has_waited_in_vain(
+    looks: Looks, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks.read("p95", "green", span(60))
+    now: Callable[[], float] = time.monotonic
+    monkeypatch.setattr("cutover.looks.time.monotonic", lambda: now() + 15)
+    assert looks.read("takings", "blue", span(600)).samples[0].value == pytest.approx(600)
