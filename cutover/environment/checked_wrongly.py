@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cutover.environment.figures import known_figures
+from cutover.environment.figures import NO_BASELINE, empty_before, known_figures
 from cutover.environment.plain_data import Contradiction, at, items, seconds_of
 from cutover.environment.problem import did_you_mean
 
@@ -19,6 +19,8 @@ def checkpoints(data: Mapping[str, Any]) -> Iterator[Contradiction]:
             there = ", ".join(known) or "there are none: metrics.figures"
             reason = f"is none of the figures: {there}{did_you_mean(name, known)}"
             yield Contradiction(("checkpoints", "figures", name), reason)
+        elif name in empty_before(data):
+            yield Contradiction(("checkpoints", "figures", name), NO_BASELINE, ("metrics", "figures", name))
     rhythms = words.get("every")
     for number, one in enumerate(rhythms if isinstance(rhythms, (list, tuple)) else ()):
         since, until = seconds_of(at(one, "from"), 0.0), seconds_of(at(one, "until"), 0.0)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
-from cutover.environment.figures import known_figures
+from cutover.environment.figures import NO_BASELINE, empty_before, known_figures
 from cutover.environment.plain_data import Contradiction, at, items, seconds_of
 from cutover.environment.problem import Loc, did_you_mean
 from cutover.environment.triggers import zone_text
@@ -171,6 +171,9 @@ def _never(read: _Read, data: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Contradiction(place, reason, ("shift", "soak"))
     if _empty(condition):
         yield Contradiction(place, "can never be so: its parts exclude each other")
+    for name in condition.needs_baseline:
+        if name in empty_before(data):
+            yield Contradiction(place, f"{name} {NO_BASELINE}", ("metrics", "figures", name))
 
 
 def _empty(condition: Condition) -> bool:

@@ -48,3 +48,15 @@ def test_what_is_refused(told: Told, old: str, new: str, problem: str) -> None:
     assert old in tail
     found = told(head + "checkpoints:" + tail.replace(old, new, 1))
     assert any(problem in line for line in found), found
+
+
+@pytest.mark.parametrize("source", ["postgres", "command"])
+def test_a_figure_of_greens_empty_database_has_no_baseline(told: Told, source: str) -> None:
+    text = WORDS.replace("kind: command", f"kind: {source}").replace("echo 1", "SELECT 1")
+    trigger = "triggers:\n  orders: {wanted: orders within 5% of baseline, then: notify}\n"
+    found = [line for line in told(text + trigger) if "has no baseline" in line]
+    assert [line.split(": ")[1] for line in found] == (
+        ["checkpoints.figures.orders", "triggers.orders.wanted"] if source == "postgres" else []
+    )
+    assert all("leave out `side: green`" in line and "metrics.figures.orders, line" in line for line in found)
+    assert source == "command" or not told(text.replace(", side: green", "") + trigger)
