@@ -27,7 +27,7 @@ from cutover.runbook.files import replaced
 from cutover.world import prometheus
 
 PAGE = "rehearsal.md"
-SHOP_ROWS, RATE = 20_000, 40
+SHOP_ROWS, RATE = 60_000, 40
 """Of the demo shop beside the schema's tables, and its customers' requests per second."""
 
 

@@ -15,6 +15,10 @@ SAME_GUARD = ("name", "policy", "during", "investigate", "stands", "on_blind", "
 WAITS = ("settle", "deadline", "hold", "hold_back", "lapse")
 """In seconds; in the twin each may be shorter where waits were shortened."""
 COMMANDS = ("forward", "back")
+BACKED_UP = ("kind", "before", "after", "between")
+"""What another kind of backup has of its own."""
+PARTS = {"ready": "readiness", "checklist": "checklist"}
+"""Where the line of a gate stands, by the beginning of the gate's name."""
 
 
 def proven_same(real: Plan, twin: Plan, rewritten: Sequence[Rewritten], not_rehearsed: Sequence[NotRehearsed]) -> int:
@@ -69,9 +73,13 @@ def _parts(
 def _explained(
     key: str, item: Mapping[str, Any], was: Any, now: Any, values: set[tuple[str, str]], replaced: set[str]
 ) -> bool:
-    """Whether the two values are those of a word that was rewritten, or the kind of what something else stands for."""
+    """Whether the two values are those of a word that was rewritten, or something else stands for the item in the twin."""
+    name = _name(item)
+    if key in BACKED_UP and name.endswith("-backup"):
+        return "database.backup" in replaced
     if key == "kind":
-        return any(_name(item).startswith(("backup", "ready-", "checklist-")) for _ in replaced)
+        part, _, line = name.partition("-")
+        return (PARTS.get(part, part) + "." + line) in replaced
     return (_text(was), _text(now)) in values
 
 

@@ -13,8 +13,11 @@ from types import FrameType
 from cutover.app import App, open_environment
 from cutover.core.errors import Interrupted, Refused
 from cutover.rehearsal.commands import Commands
+from cutover.rehearsal.figures import LOGS
 from cutover.rehearsal.twin import Twin
 from cutover.world import world, world_state
+from cutover.world.building import ACCESS
+from cutover.world.customers import ORDERED
 
 Say = Callable[[str], None]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,9 +59,13 @@ def staged(twin: Twin, root: Path, say: Say, *, kept: bool = False) -> Iterator[
                 rows=environment.world.rows,
                 rate=environment.world.rate,
                 watched=environment.world.watched,
+                logged=True,
+                # Orders of before as often as they come now: what is counted over minutes is steady from the beginning.
+                apart=1 / (environment.world.rate * ORDERED),
                 sold_at=twin.sites,
                 log=say,
             )
+            (folder / LOGS).symlink_to(world.folder(home) / ACCESS)
             yield Stage(_opened(name, folder, home), commands, world.folder(home))
         finally:
             commands.end()
@@ -119,9 +126,7 @@ def _interrupts() -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for one in SIGNALS:
             signal.signal(one, signal.SIG_IGN)  # a second one must not end the clearing away
-        raise Interrupted(
-            "the rehearsal was interrupted; the twin is gone, nothing else was touched", signal_number=number
-        )
+        raise Interrupted("the rehearsal was interrupted; nothing but its twin was touched", signal_number=number)
 
     kept = {one: signal.signal(one, stop) for one in SIGNALS}
     try:

@@ -8,7 +8,10 @@ from cutover.core.errors import Refused
 from cutover.core.plain import span
 from cutover.environment import Environment, rules
 from cutover.environment.figures import known_figures
+from cutover.metrics.rule import Rule
 from cutover.rehearsal.figures import stand_ins
+from cutover.rehearsal.spans import Shorter, longest_look, shorten
+from cutover.rehearsal.watched import checkpoints, comparison
 from cutover.rehearsal.words import ADDRESS, OUTSIDE, SIZE, NotRehearsed, Rewritten, Words
 from cutover.world.sites import Balanced, Site, Weighted
 
@@ -18,6 +21,8 @@ SOAK, TTL, TTL_LOWERED, SLACK = 2.0, 5, 1, 1.0
 DRAINED, LATE, SETTLE = 2.0, 1.0, 1.0
 """Of blue's silence before it counts as drained, and of figures and traffic that come late."""
 DRAWS = 60
+FEW = 0.5
+"""Of the requests that the smallest share brings so many are enough for a verdict, because they come unevenly."""
 ACCOUNT, REGION = "123456789012", "us-east-1"
 """The AWS account of the local world."""
 EMPTY_IN_THE_TWIN = ("workers", "configuration", "steps", "flags", "databases")
@@ -41,22 +46,23 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     Raises Refused with all that has no twin.
     """
     words = Words.of(environment)
-    soak = _soak(environment)
     _refused(words)
-    if soak > LONGEST_SOAK:
-        words.no_twin.append(
-            f"triggers: some look back over {span(soak)}, and the twin's soaks last {span(LONGEST_SOAK)} at most"
-        )
     sites = tuple(_sites(words))
+    found = _rules(environment)
+    few = FEW * rate * environment.shift.shares[0] / 100
+    shorter = Shorter.so_that_fit(found, few) if longest_look(found) > LONGEST_SOAK else Shorter()
+    stand_ins(words, environment, found, shorter, watched=watched)
+    comparison(words, watched=watched)
     if words.no_twin:
         listed = "\n  ".join(words.no_twin)
         raise Refused(f"{environment.name} cannot be rehearsed whole; there is no twin yet of:\n  {listed}")
+    words.put(("protected",), False, OUTSIDE)
     words.put(("world",), {"rows": rows, "rate": rate, **({"watched": True} if watched else {})}, ADDRESS)
     _addresses(words)
     _databases(words)
-    _times(words, soak)
     _people_and_channels(words)
-    stand_ins(words, watched=watched)
+    _times(words, _soak(words, shorter))
+    checkpoints(words)
     words.leave_out("TLS at the listeners", "the twin's load balancers speak HTTP on the same listener ports")
     return Twin(words.environment(), words.text(), sites, tuple(words.rewritten), tuple(words.not_rehearsed))
 
@@ -171,11 +177,22 @@ def _databases(words: Words) -> None:
         words.put(("database", "backup", "folder"), None, ADDRESS)
 
 
-def _soak(environment: Environment) -> float:
-    """How long a soak lasts in the twin: so long that each trigger can be judged in it."""
-    found = rules(environment.triggers, known_figures(environment.model_dump())) if environment.triggers else ()
-    asked = [one.span.until - one.span.since for rule in found for one in rule.condition.spans(0.0)]
-    return max(SOAK, max(asked, default=0.0))
+def _rules(environment: Environment) -> tuple[Rule, ...]:
+    return rules(environment.triggers, known_figures(environment.model_dump())) if environment.triggers else ()
+
+
+def _soak(words: Words, shorter: Shorter) -> float:
+    """How long a soak lasts in the twin: so long that each trigger can be judged in it, after what it looks back over was shortened.
+
+    Raises Refused where that is too long all the same.
+    """
+    shorten(words, _rules(words.environment()), shorter)
+    soak = max(SOAK, longest_look(_rules(words.environment())))
+    if soak > LONGEST_SOAK:
+        raise Refused(
+            f"triggers: some look back over {span(soak)}, and the twin's soaks last {span(LONGEST_SOAK)} at most"
+        )
+    return soak
 
 
 def _times(words: Words, soak: float) -> None:
@@ -208,6 +225,9 @@ def _people_and_channels(words: Words) -> None:
         words.put(("incidents", "logs"), None, OUTSIDE)
         words.leave_out("incidents.logs", "the logs of the real applications are not on this machine")
     words.put(("rehearsed_on",), None, OUTSIDE)
+    for name, trigger in (words.at("triggers") or {}).items():
+        if trigger.get("channels"):
+            words.put(("triggers", name, "channels"), [], OUTSIDE)
     if words.at("rehearsal", "required"):
         words.put(("rehearsal", "required"), False, OUTSIDE)
     if words.at("metrics", "grafana") is not None:

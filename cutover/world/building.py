@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.world import faults, prometheus, servers, sites, suggestions, world_state
+from cutover.world import faults, prometheus, servers, shop_log, sites, suggestions, world_state
 from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready, write_atomically
 from cutover.world.world_state import State
 
 LATE = 1.0  # seconds within which a process that was just forked shows its command line
 SERVERS = ("blue", "green")
 COMPONENTS = (*SERVERS, "aws", "shop-v1", "shop-v2", "edge", "dns", "customers")
+ACCESS = "access"
+"""Below the world: the folder of the shops' access logs."""
 Log = Callable[[str], None]
 
 
@@ -33,9 +35,14 @@ def build(
     settings: Mapping[str, str],
     *,
     hooks: bool = False,
+    logged: bool = False,
+    apart: float | None = None,
     sold_at: Sequence[sites.Site] = sites.DEFAULT,
 ) -> State:
-    """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database."""
+    """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database.
+
+    With `logged` both shops write an access log; `apart` is the seconds between two of the orders that there are already.
+    """
     began = time.monotonic()
 
     def say(what: str) -> None:
@@ -61,8 +68,11 @@ def build(
         say("PostgreSQL 16 (blue) and 18 (green) serve")
         if hooks:
             _hooks(made)
-        filled = pool.submit(_fill, made["blue"], rows)
+        filled = pool.submit(_fill, made["blue"], rows, apart)
         values = _environment(world, made, hooks=hooks) | {sites.HOSTS: sites.named(sold_at)}
+        if logged:
+            (world / ACCESS).mkdir()
+            values[shop_log.FOLDER] = str(world / ACCESS)
         shops = ("shop-v1", "shop-v2")
         for name in shops:
             state = _note(world, state, _launch(world, name, values))
@@ -122,10 +132,10 @@ def _hooks(made: Mapping[str, servers.Server]) -> None:
             shop_rows.close_to_applications(server.dsn(database="hooks"))
 
 
-def _fill(server: servers.Server, rows: int) -> int:
+def _fill(server: servers.Server, rows: int, apart: float | None) -> int:
     from cutover.world import rows as shop_rows
 
-    return shop_rows.fill(server.dsn(), rows)
+    return shop_rows.fill(server.dsn(), rows, shop_rows.APART if apart is None else apart)
 
 
 def _environment(world: Path, made: Mapping[str, servers.Server], *, hooks: bool) -> dict[str, str]:

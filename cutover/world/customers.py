@@ -28,6 +28,8 @@ from cutover.world.ready_file import publish
 from cutover.world.serving import until_told_to_end
 from cutover.world.sites import hosts_of
 
+ORDERED = 0.5
+"""Of all their requests so many are orders."""
 RESOLVERS = 8  # customers sit behind different resolvers, so their caches run out at different times
 GIVE_UP = 30.0  # seconds after which a write that nobody acknowledged counts as failed
 SLOW = 1.0  # seconds from which a request that succeeded counts as slow; so does every one that needed a second try

@@ -8,6 +8,10 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+APART = 90.0
+ORDERS = 150
+"""Of thousand rows so many are orders."""
+
 # Shares of the total in thousandths; the order trigger adds one audit row per order. Together: 1000.
 _STATEMENTS: tuple[tuple[int, LiteralString], ...] = (
     (
@@ -28,11 +32,11 @@ _STATEMENTS: tuple[tuple[int, LiteralString], ...] = (
              FROM generate_series(1, %(n)s) i""",
     ),
     (
-        150,
+        ORDERS,
         """INSERT INTO shop.orders (idempotency_key, customer_id, invoice_no, status, placed_at, payload)
            SELECT gen_random_uuid(), 1 + i % (SELECT count(*) FROM shop.customers), nextval('shop.invoice_no'),
                   (ARRAY['new', 'paid', 'shipped', 'returned'])[1 + i % 4]::shop.order_status,
-                  now() - i * interval '90 seconds',
+                  now() - i * interval '%(apart)s seconds',
                   jsonb_build_object('channel', (ARRAY['web', 'app'])[1 + i % 2], 'n', i, 'note', repeat('ü', i % 20))
              FROM generate_series(1, %(n)s) i""",
     ),
@@ -123,12 +127,16 @@ def close_to_applications(dsn: str) -> None:
         connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
 
 
-def fill(shop_dsn: str, rows: int) -> int:
-    """Generates about `rows` rows in all tables together and answers how many there are; the least is 1000."""
+def fill(shop_dsn: str, rows: int, apart: float = APART) -> int:
+    """Generates about `rows` rows in all tables together and answers how many there are; the least is 1000.
+
+    The orders were placed `apart` seconds from each other, the newest one just now.
+    """
     with psycopg.connect(shop_dsn, connect_timeout=5) as connection:
         for thousandths, statement in _STATEMENTS:
             count = max(1, max(rows, 1000) * thousandths // 1000)
-            connection.execute(statement.replace("%(n)s", str(count)).encode())
+            filled = statement.replace("%(n)s", str(count)).replace("%(apart)s", f"{float(apart):.6f}")
+            connection.execute(filled.encode())
         connection.execute("REFRESH MATERIALIZED VIEW shop.product_sales")
         connection.commit()
         connection.autocommit = True

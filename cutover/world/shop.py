@@ -27,6 +27,7 @@ from cutover.world.faults import Faults, Suffered
 from cutover.world.ready_file import publish
 from cutover.world.serving import until_told_to_end
 from cutover.world.shop_database import Database
+from cutover.world.shop_log import FOLDER, AccessLog, file_of
 from cutover.world.shop_metrics import Metrics, resident_bytes
 
 DEADLINE = 8.0  # seconds that a request may wait for its database, unless --deadline says otherwise
@@ -51,6 +52,7 @@ class Shop:
         deadline: float = DEADLINE,
         hooks: Database | None = None,
         suffered: Suffered | None = None,
+        log: AccessLog | None = None,
     ) -> None:
         self.version = version
         self.suffered = suffered
@@ -58,6 +60,7 @@ class Shop:
         self.database = database
         self.hooks = hooks or database
         self.metrics = Metrics(version)
+        self.log = log
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._measured], client_max_size=64 * 1024)
@@ -90,7 +93,10 @@ class Shop:
             response = _refuse(refused.status, refused.reason)
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
-        self.metrics.count(request.method, route, response.status, time.monotonic() - began)
+        took = time.monotonic() - began
+        self.metrics.count(request.method, route, response.status, took)
+        if self.log is not None:
+            self.log.note(request.method, route, response.status, took)
         response.headers["x-shop-version"] = self.version
         return response
 
@@ -250,7 +256,10 @@ async def serve(world: Path, name: str, version: str, port: int, deadline: float
     application = f"shop {version}"
     second = os.environ.get("HOOKS_APP_DSN")
     hooks = Database(second, name=application) if second else None
-    shop = Shop(version, Database(os.environ["SHOP_APP_DSN"], name=application), deadline, hooks, Suffered(world, name))
+    folder = os.environ.get(FOLDER)
+    log = AccessLog(Path(folder) / file_of(name), version) if folder else None
+    first = Database(os.environ["SHOP_APP_DSN"], name=application)
+    shop = Shop(version, first, deadline, hooks, Suffered(world, name), log)
     runner = web.AppRunner(shop.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
@@ -261,6 +270,8 @@ async def serve(world: Path, name: str, version: str, port: int, deadline: float
     await runner.cleanup()
     await shop.database.close()
     await shop.hooks.close()
+    if log is not None:
+        log.close()
 
 
 def main() -> None:

@@ -54,13 +54,16 @@ def up(
     hooks: bool = False,
     watched: bool = False,
     suggestions: bool = False,
+    logged: bool = False,
+    apart: float | None = None,
     sold_at: Sequence[Site] = DEFAULT,
 ) -> World:
     """Brings the world up; one that is up is left alone, a dead part is started again, a half-built one is built anew.
 
     `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers; with
     `hooks` the shop has a second database, with `watched` a Prometheus scrapes both shops, and with `suggestions` there is a
-    service that a flag routes. `sold_at` are the hostnames of a world that is built anew. Raises WorldError.
+    service that a flag routes. Of a world that is built anew `sold_at` are the hostnames, with `logged` its shops write access
+    logs, and `apart` is the seconds between two orders that were placed before. Raises WorldError.
     """
     if watched and prometheus.program() is None:
         told = "the world is wanted with a Prometheus, and there is none on this machine"
@@ -83,7 +86,9 @@ def up(
         else:
             clean(world, state)
             world.mkdir(parents=True)
-            state = build(world, rows, rate, log, settings or {}, hooks=hooks, sold_at=sold_at)
+            state = build(
+                world, rows, rate, log, settings or {}, hooks=hooks, logged=logged, apart=apart, sold_at=sold_at
+            )
         if watched and prometheus.NAME not in state.components:
             state = building.watched(world, state)
             log("Prometheus scrapes both shops each second")
