@@ -136,6 +136,8 @@ def _matched(tokens: list[_Token], number: int, series: str) -> int:
         if sign == "=" and value[1:-1] not in VALUES.get(label, {value[1:-1]}):
             raise NotThere(f"{series} has no {label} {value}")
         number += 3
+    if number >= len(tokens):
+        raise NotThere("the query cannot be read")
     return number + 1
 
 

@@ -25,9 +25,10 @@ def twin(environment: Environment) -> Twin:
 
 
 def plans(tmp_path: Path, found: Twin) -> tuple[Plan, Plan]:
-    (tmp_path / "staging.yaml").write_text(found.text, encoding="utf-8")
-    real = open_environment("staging", read_only=True, directory=COMMITTED)
-    return real.plan, open_environment("staging", read_only=True, directory=tmp_path).plan
+    name = found.environment.name
+    (tmp_path / f"{name}.yaml").write_text(found.text, encoding="utf-8")
+    real = open_environment(name, read_only=True, directory=COMMITTED)
+    return real.plan, open_environment(name, read_only=True, directory=tmp_path).plan
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,54 @@ def test_the_twins_plan_is_the_environments(staging: Twin, tmp_path: Path) -> No
     assert real.digest() != other.digest(), "the addresses are bound, too"
 
 
+@pytest.fixture(scope="module")
+def prod() -> Twin:
+    return twin(load("prod", COMMITTED))
+
+
+def test_production_has_a_twin_with_the_same_plan(prod: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, prod)
+    assert proven_same(real, other, prod.rewritten, prod.not_rehearsed) > 100
+    assert [guard.name for guard in real.guards] == [guard.name for guard in other.guards]
+    assert not prod.environment.protected and prod.environment.approvals == load("prod", COMMITTED).approvals
+    for secret in ("secretsmanager", "/var/log", "https://", "shop-prod", "internal"):
+        assert secret not in prod.text, secret
+
+
+def test_what_triggers_look_back_over_is_shorter_and_each_is_there(prod: Twin) -> None:
+    was, now = load("prod", COMMITTED), prod.environment
+    assert now.triggers.keys() == was.triggers.keys()
+    for name, trigger in was.triggers.items():
+        other = now.triggers[name]
+        assert (other.then, other.during, other.blind, other.severity) == (
+            trigger.then,
+            trigger.during,
+            trigger.blind,
+            trigger.severity,
+        )
+        assert [(zone.above, zone.then) for zone in other.zones] == [(zone.above, zone.then) for zone in trigger.zones]
+    assert now.triggers["leak"].when == "memory grows > 1200%/h over 30s"
+    assert now.triggers["payments"].when == was.triggers["payments"].when
+    assert now.shift.soaks == (35.0,) * 4 and now.shift.shares == was.shift.shares
+    said = {one.what for one in prod.not_rehearsed}
+    assert {"the triggers' spans", "checkpoints.every", "comparison: small differences"} <= said
+
+
+def test_figures_are_asked_as_they_are_where_the_shop_has_them(prod: Twin) -> None:
+    was, now = load("prod", COMMITTED).metrics.figures, prod.environment.metrics.figures
+    for name in ("orders_per_minute", "integrity_failures", "takings", "payment_errors", "logged_errors"):
+        assert (now[name].source, now[name].query) == (was[name].source, was[name].query), name
+    assert now["error_rate"].source == "twin" and now["bill"].source == "stand-in"
+    told = next(one.why for one in prod.not_rehearsed if one.what == "the figure checkout_failures")
+    assert 'no route "/checkout"' in told and "it starts nothing: checkout" in told
+
+
+def test_without_a_prometheus_a_comparison_has_no_twin() -> None:
+    with pytest.raises(Refused) as refused:
+        twin_of(load("prod", COMMITTED), rows=2000, rate=30, watched=False)
+    assert "comparison: there is no Prometheus on this machine" in refused.value.message
+
+
 def changed(plan: Plan, name: str, **words: Any) -> Plan:
     phases = tuple(
         replace(phase, items=tuple(replace(item, **words) if item.name == name else item for item in phase.items))
@@ -128,6 +177,18 @@ def test_another_state_of_a_step_is_refused(staging: Twin, tmp_path: Path) -> No
     with pytest.raises(Refused) as refused:
         proven_same(real, other, rest, staging.not_rehearsed)
     assert "ttl-lowered-api" in refused.value.message and step.name not in refused.value.message
+
+
+def test_another_kind_of_backup_or_line_is_explained_by_what_was_left_out_alone(prod: Twin, tmp_path: Path) -> None:
+    real, other = plans(tmp_path, prod)
+    for left, said in (("database.backup", "item blue-before-backup: kind"), ("readiness.tests", "")):
+        rest = [one for one in prod.not_rehearsed if one.what != left]
+        if not said:
+            proven_same(real, other, prod.rewritten, rest)
+            continue
+        with pytest.raises(Refused) as refused:
+            proven_same(real, other, prod.rewritten, rest)
+        assert said in refused.value.message and "ready-" not in refused.value.message
 
 
 def test_waits_may_be_shorter_only_where_waits_were_shortened(staging: Twin, tmp_path: Path) -> None:
