@@ -94,13 +94,17 @@ class Staged:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         return {**clean, "CUTOVER_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **(more or {})}
 
+    def program(self) -> Sequence[str]:
+        """What an operator's `invoke` is here."""
+        return (sys.executable, "-m", "invoke")
+
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
         """Types `invoke ARGS` in the repository folder."""
         place = self.root / "commands" / f"{len(self._started)}"
         place.mkdir(parents=True)
         with (place / "out").open("w") as out, (place / "err").open("w") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "invoke", *args],
+                [*self.program(), *args],
                 cwd=self.repository,
                 env=self.variables(env),
                 stdin=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ FEWEST, MOST = 1, 1_000_000  # rows in a table
         "from": "read that schema from this side, blue or green, where its address is an environment variable that is set",
         "scale": "rows in each of the schema's tables (1000)",
         "seed": "of the generated rows (1)",
-        "faults": "not yet: faults are tried by `invoke faults`",
+        "faults": "then the same plan under faults: `all` (each one where it does most), or seeds, separated by commas",
         "keep": "leave the twin as it is at the end, to look at",
         "dry-run": "show which words are others in the twin and what is not rehearsed; nothing is started",
         "json": "the record on standard output",
@@ -59,6 +59,8 @@ def rehearse(
     found = read(Path(schema)) if schema else read_from(name, from_) if from_ else None
     rehearsal = Rehearsal(name, Wanted(scale, seed, found, asked, keep), home() / "rehearsal" / name, say)
     _told(rehearsal.twin)
+    for schedule in rehearsal.schedules:
+        put(f"under faults: {schedule}")
     if is_dry(c, dry_run):
         return
     document = rehearsal.walked()
@@ -75,12 +77,12 @@ def rehearse(
     )
 
 
-def _faults(asked: str) -> tuple[str, ...]:
+def _faults(asked: str) -> str:
     from cutover.core.errors import ConfigurationRefused
 
-    if not asked:
-        return ()
-    raise ConfigurationRefused(["--faults: this version makes no faults in a rehearsal; leave it out"])
+    if asked and asked != "all" and not all(one.isdecimal() for one in asked.split(",")):
+        raise ConfigurationRefused([f"--faults is `all`, or seeds such as 7 or 7,8,9, and not {asked!r}"])
+    return asked
 
 
 def _told(twin: Any) -> None:

@@ -13,16 +13,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 from cutover.bench.figures import BenchFailed
 from cutover.bench.staged import Staged
-from cutover.bench.typed import PLENTY, Running
+from cutover.bench.typed import PLENTY, Done, Running
 from cutover.core.audit import audit
 from cutover.core.journal import Entry
 from cutover.faults.link import Link
+from cutover.faults.places import KILLED_BEFORE_RESUME
 from cutover.state.sqlite import SqliteState
 from cutover.world import short_ttl, world, world_state
 from cutover.world.processes import Process, WorldError
 
 ROWS, RATE = 3000, 20
 GREEN_SIZE = "400m"
+LONGEST = 170.0  # seconds that a command may take under a fault; every wait of the program has a deadline below it
 PREFIX = "cutover-faults-"
 TTL = {"normal": 2, "cutover": 1, "slack": 0}
 LED = {"blue": "SHOP_BLUE_DSN", "green": "SHOP_GREEN_DSN", "aws": "AWS_ENDPOINT_URL"}
@@ -64,6 +66,11 @@ class Ground(Staged):
     more: dict[str, str] = field(default_factory=dict)
     """Variables that a fault gives to whatever is started while it lasts."""
     _mounts: list[Path] = field(default_factory=list)
+    longest: float = LONGEST
+    """Seconds that a command may take under a fault."""
+    killed_before_resume: str = KILLED_BEFORE_RESUME
+    added: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What is typed with a command besides."""
     over: bool = False
     """Whether it is being ended: what is tried meanwhile says nothing."""
     kept: dict[str, Any] = field(default_factory=dict)
@@ -111,6 +118,17 @@ class Ground(Staged):
         if self.over:
             raise BenchFailed(f"ended before: {' '.join(args)}")
         return super().start(*args, env=env)
+
+    def meanwhile(self) -> None:
+        """What others do while a command is under way; here nobody does anything."""
+
+    def run(self, *args: str, env: Mapping[str, str] | None = None, within: float = PLENTY) -> Done:
+        end = time.monotonic() + within
+        running = self.start(*args, env=env)
+        while not running.over and time.monotonic() < end:
+            self.meanwhile()
+            time.sleep(0.05)
+        return running.done(max(0.1, end - time.monotonic()))
 
     def end_commands(self) -> None:
         """Ends those that are under way; no other is begun."""

@@ -13,10 +13,9 @@ from cutover.bench.figures import BenchFailed
 from cutover.bench.typed import Done, Running
 from cutover.faults.fault import Fault, Scene
 from cutover.faults.ground import Ground
-from cutover.faults.places import BACK, KILLED_BEFORE_RESUME, RESUME
+from cutover.faults.places import BACK, RESUME
 from cutover.faults.schedule import Strike
 
-LONGEST = 170.0  # seconds that a command may take under a fault; every wait of the program has a deadline below it
 TRIES = 6  # commands that an operator may have to type
 NEXT = re.compile(r"invoke ((?:cutover|resume|rollback|unlock)\b[^\n;,`)]*?)(?:\s+or\s.*)?$", re.MULTILINE)
 OTHER = re.compile(r"\s+or\s+invoke (rollback\b[^\n;,`)]*)$", re.MULTILINE)
@@ -80,7 +79,7 @@ class Walk:
             if there and self.codes[-1] in SILENT:
                 return
             command = self.next_command()
-            self._note(self.ground.run(*command, within=LONGEST), command)
+            self._note(self.ground.run(*command, within=self.ground.longest), command)
             self._supervised()
             if there and self.codes[-1]:
                 self.problems.append(f"at the end, and what it said to type ended with {self.codes[-1]}: {self.path}")
@@ -121,17 +120,18 @@ class Walk:
     # --- parts -------------------------------------------------------------------------------------------------
 
     def _died_half_way(self) -> None:
-        env = {"CUTOVER_KILL_AT": KILLED_BEFORE_RESUME}
-        done = self.ground.run(*self._complete(["cutover"]), env=env, within=LONGEST)
+        env = {"CUTOVER_KILL_AT": self.ground.killed_before_resume}
+        done = self.ground.run(*self._complete(["cutover"]), env=env, within=self.ground.longest)
         if done.code != -9:
-            raise BenchFailed(f"it did not die at {KILLED_BEFORE_RESUME}\n{done}")
+            raise BenchFailed(f"it did not die at {self.ground.killed_before_resume}\n{done}")
         self.ground.supervisors_gone()
 
     def _accompany(self, running: Running, strikes: Sequence[Strike]) -> None:
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + self.ground.longest
         waiting = list(strikes)
         while not running.over:
             self._heal(time.monotonic())
+            self.ground.meanwhile()
             if place := self._standing():
                 here = [strike for strike in waiting if strike.place.at == place]
                 waiting = [strike for strike in waiting if strike not in here]
@@ -140,13 +140,13 @@ class Walk:
             if not self._lasting and STANDS in running.err()[-400:]:
                 # 4: it went on by itself in this moment, and holds the lease again.
                 self.said += (
-                    self.ground.run(*self._complete(["resume", "--reason", "well again"]), within=LONGEST)
+                    self.ground.run(*self._complete(["resume", "--reason", "well again"]), within=self.ground.longest)
                     .ended(0, 4)
                     .code
                     == 0
                 )
             if time.monotonic() > end:
-                self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {LONGEST:g} s")
+                self.problems.append(f"HUNG: {' '.join(running.args)} was not over after {self.ground.longest:g} s")
                 running.kill()
                 return
             time.sleep(0.02)
@@ -181,6 +181,8 @@ class Walk:
             more.append("--json")
         if words[0] in ("cutover", "rollback") and "--yes" not in words:
             more.append("--yes")
+        if (added := self.ground.added.get(words[0], ())) and added[0] not in words:
+            more += added
         return [*words, *more]
 
     def _supervised(self) -> None:

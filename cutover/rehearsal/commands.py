@@ -15,7 +15,7 @@ from cutover.core.errors import CutoverError
 
 OURS = ("AWS_", "PG", "SHOP_", "HOOKS_", "CUTOVER_", "PYTEST_", "INVOKE_", "SMOKE_")
 STARTED = (b"cutover.cli.main", b"cutover.supervision", b"pytest")
-LONGEST = 900.0  # seconds for one command; waits inside of it have deadlines of their own
+LONGEST = 1800.0  # seconds for one command; waits inside of it have deadlines of their own
 LOOKS = 0.5  # seconds between two looks at what it waits for
 TAIL = 2500  # characters of its talk that are shown when it fails
 

@@ -1,7 +1,7 @@
 """A rehearsal's record as a page for people."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cutover.core.plain import span
@@ -30,6 +30,15 @@ def _lines(one: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(("Leg", "Time", "Writes paused", "Writes acknowledged"), rows)
     yield from ("", "## Way back", "", "Seconds from the command to blue, by the phase at whose end it was typed.", "")
     yield from _table(("Phase", "Way back"), [(code(n), f"{s:.1f} s") for n, s in one["rollback_seconds"].items()])
+    if one["faults"]:
+        yield from (
+            "",
+            "## Under faults",
+            "",
+            "A fault is named with the place at which it came (`invoke faults` lists both).",
+            "",
+        )
+        yield from _table(("Faults", "What became of it", "Typed", "Longest without a write"), _faults(one["faults"]))
     yield from ("", "## Steps", "", "Medians of the legs in which the step was taken whole.", "")
     times = [
         (
@@ -69,9 +78,22 @@ def _head(one: Mapping[str, Any], ended: str) -> Iterator[tuple[str, str]]:
     )
     if one["found_undone"]:
         yield "Found at their beginning by the way back", ", ".join(one["found_undone"])
-    yield "Faults survived", ", ".join(one["faults"]) or "none was made"
+    yield "Faults survived", _survived(one["faults"])
     if one["not_ended_after"]:
         yield "No way back from the end of", f"{', '.join(one['not_ended_after'])}: a run does not stop there"
+
+
+def _survived(found: Sequence[Mapping[str, Any]]) -> str:
+    if not found:
+        return "none was made"
+    well = sum(len(one["faults"]) for one in found if not one["problems"])
+    return f"{well} of {sum(len(one['faults']) for one in found)}, with nothing lost and nothing doubled"
+
+
+def _faults(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
+    for one in found:
+        became = f"NOT SURVIVED: {'; '.join(one['problems'])}" if one["problems"] else one["outcome"]
+        yield ", ".join(one["faults"]), became, one["typed"], f"{one['longest_without_a_write']:.2f} s"
 
 
 def _schema(found: Mapping[str, Any] | None) -> Iterator[str]:

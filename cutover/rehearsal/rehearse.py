@@ -13,7 +13,10 @@ from typing import Any
 from cutover.app import App, open_environment
 from cutover.core.errors import CutoverError, Interrupted, Refused
 from cutover.core.who import who
-from cutover.rehearsal import measured
+from cutover.faults.schedule import Schedule
+from cutover.faults.trial import Result
+from cutover.rehearsal import measured, under_faults
+from cutover.rehearsal.commands import RehearsalFailed
 from cutover.rehearsal.legs import Walk
 from cutover.rehearsal.page import page
 from cutover.rehearsal.same_plan import proven_same
@@ -21,6 +24,7 @@ from cutover.rehearsal.schema_file import Schema
 from cutover.rehearsal.stage import Say, Stage, staged
 from cutover.rehearsal.tables import Filled, filled
 from cutover.rehearsal.twin import Twin, twin_of
+from cutover.rehearsal.under_faults import UnderFaults
 from cutover.rehearsal.writer import Writer, writing
 from cutover.rehearsal_record import FAILED, FILE, RUNBOOKS, SCHEMA, SUCCEEDED, parts, sealed
 from cutover.runbook.files import replaced
@@ -38,7 +42,8 @@ class Wanted:
     scale: int = 1000
     seed: int = 1
     schema: Schema | None = None
-    faults: Sequence[str] = ()
+    faults: str = ""
+    """Seeds with commas between them, or `all`; empty for none."""
     kept: bool = False
 
 
@@ -52,6 +57,8 @@ class Rehearsal:
     say: Say
     app: App = field(init=False)
     twin: Twin = field(init=False)
+    schedules: Sequence[Schedule] = ()
+    under_faults: Sequence[Result] = ()
     compared: int = 0
     found: Filled = field(default_factory=Filled)
     _began: float = field(default_factory=time.time)
@@ -59,6 +66,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         self.app = open_environment(self.name, read_only=True)
         self.twin = twin_of(self.app.environment, rows=SHOP_ROWS, rate=RATE, watched=prometheus.program() is not None)
+        self.schedules = under_faults.wanted(self.wanted.faults, self.app.plan) if self.wanted.faults else ()
 
     def walked(self) -> dict[str, Any]:
         """Walks it all and returns the record's document; raises Refused before anything is started, Interrupted on a signal."""
@@ -72,12 +80,26 @@ class Rehearsal:
                 walk = Walk(stage, self.say, writer.prove)
                 try:
                     walk.all_legs()
+                    if self.schedules:
+                        self._under_faults(stage, walk)
                 except Interrupted:
                     raise
                 except CutoverError as error:
                     why = error.message
                 document = self._document(walk, writer, why)
         return document
+
+    def _under_faults(self, stage: Stage, walk: Walk) -> None:
+        """The same plan with something that goes wrong in it; raises CutoverError where something may not be."""
+        last = self.app.plan.phases[-1].name
+        walk.back(last)
+        slowest = max(leg.seconds for leg in walk.legs)
+        under = UnderFaults(stage, self.twin.text, walk.people.answer, slowest, self.say)
+        self.under_faults = under.results
+        under.all_of(self.schedules)
+        if problems := [f"{', '.join(one.strikes)}: {one.problems[0]}" for one in under.results if one.problems]:
+            raise RehearsalFailed(f"under faults: {'; '.join(problems)}")
+        walk.prove("blue")
 
     def _with_schema(self, stage: Stage) -> None:
         if self.wanted.schema is None:
@@ -121,7 +143,7 @@ class Rehearsal:
             "found_undone": sorted(walk.found_undone()),
             "never_undone": never,
             "answered": walk.people.answered,
-            "faults": list(self.wanted.faults),
+            "faults": under_faults.documents(self.under_faults),
             "rewritten": [one.document() for one in self.twin.rewritten],
             "not_rehearsed": [one.document() for one in self.twin.not_rehearsed],
         }

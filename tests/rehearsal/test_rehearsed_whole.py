@@ -91,10 +91,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(700)
 def test_a_small_environment_is_rehearsed_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = place.started("--schema", "schema.sql", "--scale", "50", "--json")
-    out, err = done.communicate(timeout=580)
+    done = place.started("--schema", "schema.sql", "--scale", "50", "--faults", "11", "--json")
+    out, err = done.communicate(timeout=680)
     assert done.returncode == 0, f"{err}\n{out[-3000:]}"
     record = json.loads((place.folder / "runbooks" / "small" / "rehearsal.json").read_text())
     assert record["outcome"] == "succeeded" and record["never_undone"] == []
@@ -102,12 +102,15 @@ def test_a_small_environment_is_rehearsed_whole(place: Place, monkeypatch: pytes
     there_and_back = [
         (way, phase) for phase in ("bake", "shift-100", "window", "prepare") for way in ("forward", "back")
     ]
-    assert [one for one in ways[:-1] if one[1] != "shift-100"] == [
+    assert [one for one in ways[:-2] if one[1] != "shift-100"] == [
         one for one in there_and_back if one[1] != "shift-100"
     ]
-    assert ways[-1] == ("forward", "bake")
+    assert ways[-2:] == [("forward", "bake"), ("back", "bake")], "faults begin where blue serves"
     assert [leg["everything"] for leg in record["legs"] if leg["phase"] == "prepare"] == [False, True]
     _measured(record)
+    (under,) = record["faults"]
+    assert (under["faults"], under["problems"]) == (["ctrl-c@back-commit"], [])
+    assert under["outcome"] == "interrupted, then 1 command" and under["typed"] == "rollback 130 → resume 0"
     assert record["answered"]["go"] >= 6, "two roles in each leg that came so far"
     page = (place.folder / "runbooks" / "small" / "rehearsal.md").read_text()
     assert record["plan_digest"] in page and "secretsmanager:small/blue" in page
@@ -174,7 +177,7 @@ def test_a_dry_run_says_what_is_another_word_there_and_starts_nothing(
         ({"schema": "no.sql"}, "no.sql cannot be read"),
         ({"schema": "schema.sql", "from_": "blue"}, "give one of them"),
         ({"from_": "blue"}, "a rehearsal resolves no secret"),
-        ({"faults": "all"}, "makes no faults"),
+        ({"faults": "some"}, "--faults is `all`, or seeds such as 7 or 7,8,9"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_started(
