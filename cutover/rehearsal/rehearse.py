@@ -19,6 +19,7 @@ from cutover.rehearsal import measured, under_faults
 from cutover.rehearsal.commands import RehearsalFailed
 from cutover.rehearsal.legs import Walk
 from cutover.rehearsal.page import page
+from cutover.rehearsal.remembering import remembering
 from cutover.rehearsal.same_plan import proven_same
 from cutover.rehearsal.schema_file import Schema
 from cutover.rehearsal.stage import Say, Stage, staged
@@ -76,7 +77,7 @@ class Rehearsal:
             self.compared = proven_same(self.app.plan, stage.app.plan, self.twin.rewritten, self.twin.not_rehearsed)
             self.say(f"the twin's plan is the one of {self.name}: {self.compared} phases, items and guards compared")
             self._with_schema(stage)
-            with writing(stage.variables, self.found, self.wanted.seed) as writer:
+            with writing(stage.variables, self.found, self.wanted.seed) as writer, remembering(stage.app):
                 walk = Walk(stage, self.say, writer.prove)
                 try:
                     walk.all_legs()
