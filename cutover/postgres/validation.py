@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutover.core.telling import say
 from cutover.postgres.buckets import Buckets, Tally, buckets_for
 from cutover.postgres.business import BusinessCheck, business_figures
 from cutover.postgres.checkpoint import Begun, Checkpoint, Done, seed_of
@@ -27,6 +28,8 @@ from cutover.postgres.suspects import MOST_SUSPECTS, Key, recheck, suspects_in
 
 SYSTEM = """SELECT (SELECT system_identifier::text FROM pg_control_system()),
   (SELECT oid::bigint FROM pg_database WHERE datname = current_database())"""
+
+ONCE_LATE = 1.0  # seconds that a marker is waited for where one has not arrived in its time
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class _Comparison:
         self._snapshots = (Snapshot(source, stack), Snapshot(target, stack))
         self._progress = Progress(bytes_total=sum(self._size(s) for s in (self._ours, self._theirs)))
         self._found: list[tuple[Table, list[Difference]]] = []
+        self._catch_up = wanted.catch_up
 
     def compare(self, table: Table) -> None:
         """Reads the table on both sides and settles what differs."""
@@ -113,7 +117,11 @@ class _Comparison:
         self.report.tables += 1
         self.report.rows += done.rows
         keys: list[Key] = [tuple(key) for key in done.suspects]
-        settled = recheck(table, keys, self._ours, self._theirs, self._marks, self._wanted.catch_up)
+        if keys:
+            say(f"{len(keys)} rows of {table.name} differ as yet: a marker has to arrive on {self._theirs.label} before the next look")
+        settled = recheck(table, keys, self._ours, self._theirs, self._marks, self._catch_up)
+        if not settled.caught_up:
+            self._catch_up = min(self._catch_up, ONCE_LATE)  # one table has waited for all of them
         self.report.rechecked += settled.looks * len(keys)
         names = [Difference(table.name, ", ".join(key), seen, parts=key) for key, seen in settled.real.items()]
         if names:

@@ -1,5 +1,7 @@
 """What the validation finds, named by its key, and what it never reports."""
 
+import re
+
 import pytest
 from load import load
 from moves import VALIDATING, blue_switch, caught_up, planted
@@ -9,7 +11,7 @@ from cutover.core.clock import Deadline
 from cutover.postgres.baseline import ForgetBaseline, RecordBaseline, RowsDiffer, SameRows
 from cutover.postgres.comparable import SchemasDiffer
 from cutover.postgres.sides import SWITCHED, read_sides
-from cutover.postgres.validation import validate
+from cutover.postgres.validation import Wanted, validate
 
 SOUND = """TRUNCATE public.tricky; INSERT INTO public.tricky SELECT i, 'text ' || i, i / 3.0, i * 1.5,
   jsonb_build_object('a', i, 'b', 2), timestamptz '2026-01-01' + i * interval '1 second', i,
@@ -48,6 +50,22 @@ def test_finds_one_row_and_names_it(prepared: Pair, both: str, there: str) -> No
         assert report.status == "differs" and "public.tricky (7)" in str(report)
     prepared.sql("blue", SOUND)
     caught_up(prepared.blue, prepared.green)
+
+
+def test_a_side_that_does_not_follow_is_waited_for_once_and_not_for_each_table(prepared: Pair) -> None:
+    prepared.sql("green", "ALTER SUBSCRIPTION cut_blue_green DISABLE")
+    try:
+        prepared.sql("blue", "UPDATE public.tricky SET t = 'late' WHERE id = 7")
+        prepared.sql("blue", "INSERT INTO public.queue VALUES (900, 'late')")
+        report = validate(prepared.blue, prepared.green, Wanted(tables=["public.tricky", "public.queue"], catch_up=2.5))
+        assert report.status == "not proven" and not report.differences
+        late = sorted(re.findall(r"did not arrive on green within ([0-9.]+) s", " ".join(report.unproven)), key=float)
+        assert len(late) == 2 and float(late[0]) < 2.5 <= float(late[1]), report.unproven
+    finally:
+        prepared.sql("green", "ALTER SUBSCRIPTION cut_blue_green ENABLE")
+        prepared.sql("blue", SOUND)
+        prepared.sql("blue", "DELETE FROM public.queue WHERE id = 900")
+        caught_up(prepared.blue, prepared.green)
 
 
 def test_what_is_the_same_in_another_order_is_equal(prepared: Pair) -> None:
