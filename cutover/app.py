@@ -10,12 +10,13 @@ from cutover.aws.bucket import DEFAULT_RATES, rates_of
 from cutover.aws.client_name import ClientName
 from cutover.aws.secret import Secrets
 from cutover.aws.session import Aws
+from cutover.core.children import withhold
 from cutover.core.errors import ConfigurationRefused
 from cutover.core.journal import Entry, Journal, State
 from cutover.core.lease import Lease
 from cutover.core.plan import Plan
 from cutover.counts import Counts
-from cutover.environment import ClientCname, Environment, PgBouncer, Ref, load
+from cutover.environment import ClientCname, Environment, PgBouncer, Ref, load, secret_variables
 from cutover.environment import Database as Words
 from cutover.figures import Figures
 from cutover.looks import Looks
@@ -112,6 +113,7 @@ class App:
 def open_environment(name: str, *, read_only: bool = False, directory: Path = DIRECTORY) -> App:
     """The environment of that name, wired and not connected; raises ConfigurationRefused with every problem."""
     environment = load(name, directory)
+    withhold(secret_variables(environment))
     place = home()
     # What is known of a local world ends with it: a new one must not be taken for a half-done cutover.
     state_dir = place if environment.world is None else place / "world"

@@ -61,7 +61,7 @@ from cutover.environment.models import (
 )
 from cutover.environment.notify import Notify
 from cutover.environment.own_steps import OwnStep
-from cutover.environment.reference import Fetch, Ref
+from cutover.environment.reference import Fetch, Ref, secret_variables
 from cutover.environment.rehearsal import Rehearsal
 from cutover.environment.schema import json_schema, schema_text
 from cutover.environment.source import names
@@ -149,5 +149,6 @@ __all__ = [
     "parse",
     "rules",
     "schema_text",
+    "secret_variables",
     "template",
 ]

@@ -1,12 +1,12 @@
 """References to values that do not stand in the file: secrets above all, and addresses known only at run time."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from cutover.core.errors import ConfigurationRefused, CutoverError
@@ -106,6 +106,23 @@ class Ref:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^(?:{PATTERN})$"}
+
+
+def secret_variables(value: object) -> Iterator[str]:
+    """The environment variables that are named anywhere in a section of the file for what may be a secret."""
+    match value:
+        case Ref():
+            if value.kind == "env" and not value.address:
+                yield value.name
+        case Mapping():
+            for one in value.values():
+                yield from secret_variables(one)
+        case list() | tuple():
+            for one in value:
+                yield from secret_variables(one)
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from secret_variables(getattr(value, name))
 
 
 def reads_ref(read: Callable[[object], Ref], schema: dict[str, Any]) -> Reads:

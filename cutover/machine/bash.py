@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from cutover.core.children import inherited
 from cutover.core.clock import Deadline
 
 KEPT = 8_000  # characters at the end of each stream; a script that prints for hours must not fill our memory
@@ -51,7 +52,7 @@ def run_bash(
     """
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, **variables},
+        env={**inherited(), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cutover.core.children import inherited
 from cutover.core.errors import CutoverError, Unreachable
 from cutover.core.gate import Check, Finding
 from cutover.machine.own_check import OwnCheck
@@ -47,7 +48,13 @@ class OwnCommandsRead(Check):
 def _slips(one: OwnStep | OwnCheck) -> Iterator[str]:
     for word, script in _scripts(one):
         read = subprocess.run(
-            ["bash", "-n", "-c", script], capture_output=True, text=True, errors="replace", timeout=10.0, check=False
+            ["bash", "-n", "-c", script],
+            env=inherited(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10.0,
+            check=False,
         )
         if read.returncode:
             yield f"{one.name}: {word}: {(read.stderr.strip() or 'bash cannot read it').splitlines()[0][:200]}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree
 
+from cutover.core.children import inherited
 from cutover.core.gate import Check, Finding
 
 TAIL = 400  # characters of pytest's output that a finding shows when there is no report
@@ -62,8 +63,8 @@ class SmokeTests(Check):
 
     def _environment(self) -> dict[str, str]:
         # What an outer pytest told its own process is not meant for this one.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SMOKE_"))}
-        return {**inherited, "SMOKE_URL": self.url(), **self._options(self.read_only or self.dry)}
+        found = {name: value for name, value in inherited().items() if not name.startswith(("PYTEST_", "SMOKE_"))}
+        return {**found, "SMOKE_URL": self.url(), **self._options(self.read_only or self.dry)}
 
     def _options(self, read_only: bool) -> Mapping[str, str]:
         options = {"SMOKE_HOST": self.host, "SMOKE_VERSION": self.version, "SMOKE_READ_ONLY": "1" * read_only}

@@ -167,7 +167,7 @@ def dumped(session: Session, programs: Path, way: Reached, file: Path, deadline:
     session.run(BEGIN)
     snapshot = session.value(SNAPSHOT)
     program = [str(programs / "pg_dump"), f"--dbname={way.conninfo}", *FLAGS, f"--snapshot={snapshot}"]
-    run([*program, f"--file={file}"], way.environment, deadline, way.secret)
+    run([*program, f"--file={file}"], way, deadline)
     counted = {}
     for (table,) in session.rows(TABLES):
         counted[table] = int(session.value(f"SELECT count(*) FROM ONLY {table}", timeout=deadline.remaining()))
@@ -201,7 +201,7 @@ def _printed(argv: Sequence[str], way: Reached, deadline: Deadline) -> Iterator[
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             argv, env=dict(way.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
-            start_new_session=True,
+            start_new_session=True, pass_fds=way.files,
         )  # fmt: skip
         late = Timer(deadline.remaining(), process.kill)
         late.start()

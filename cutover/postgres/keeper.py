@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
+from cutover.core.children import inherited
 from cutover.core.clock import Backoff, Deadline, SystemClock
 from cutover.core.errors import CutoverError
 from cutover.core.killpoint import reached
@@ -54,7 +55,7 @@ class Kept:
 def keep(source: Database, session: Session, slot: str, deadline: Deadline) -> Kept:
     """Starts a keeper and answers what it keeps; `session` tells whom it waits for. Raises NoSnapshot."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cutover.postgres.keeper"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "cutover.postgres.keeper"], env=inherited(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, start_new_session=True,  # Ctrl-C at the terminal must not reach it
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None

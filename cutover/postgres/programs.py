@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import subprocess
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import conninfo
 
+from cutover.core.children import inherited
 from cutover.core.clock import Deadline
 from cutover.core.errors import CutoverError
 from cutover.core.telling import say
@@ -36,13 +38,33 @@ class ProgramFailed(CutoverError):
     """A program of PostgreSQL is missing, ended with an error, or did not end in time."""
 
 
+class PasswordFile:
+    """A password file (libpq, "The Password File") that lies on no disk, and in no environment that others may list.
+
+    It is there for as long as somebody holds this.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self.descriptor = os.memfd_create("passwords")
+        weakref.finalize(self, os.close, self.descriptor)
+        os.fchmod(self.descriptor, 0o600)  # libpq passes over one that others may read
+        escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
+        os.write(self.descriptor, f"*:*:*:*:{escaped}\n".encode())
+
+
 @dataclass(frozen=True)
 class Reached:
-    """How a program reaches one side: a connection string without a password, and the environment that holds it."""
+    """How a program reaches one side: a connection string, and the environment, both without a password, and a file that has it."""
 
     conninfo: str
     environment: Mapping[str, str]
     secret: str
+    passwords: "PasswordFile | None" = None
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The descriptors that the program has to find."""
+        return () if self.passwords is None else (self.passwords.descriptor,)
 
 
 def installed() -> Iterator[tuple[int, Path]]:
@@ -90,15 +112,22 @@ def reached(database: Database, settings: Mapping[str, str]) -> Reached:
         "options": options,
     }
     # What the string leaves open comes from the PG* variables, as for our own sessions.
-    environment = {**os.environ, "LC_MESSAGES": "C"} | ({"PGPASSWORD": secret} if secret else {})
-    return Reached(conninfo.make_conninfo("", **words), environment, secret)
+    environment = {**inherited(), "LC_MESSAGES": "C"}
+    passwords = None
+    if secret and hasattr(os, "memfd_create"):
+        environment.pop("PGPASSWORD", None)  # it would win over the file
+        passwords = PasswordFile(secret)
+        environment["PGPASSFILE"] = f"/proc/self/fd/{passwords.descriptor}"
+    elif secret:  # Linux alone has files without a place
+        environment["PGPASSWORD"] = secret
+    return Reached(conninfo.make_conninfo("", **words), environment, secret, passwords)
 
 
-def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline, secret: str = "") -> str:
+def run(argv: Sequence[str], way: Reached, deadline: Deadline) -> str:
     """What the program prints; raises ProgramFailed with its last complaint. It does not outlive the deadline."""
     process = subprocess.Popen(
-        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
+        argv, env=dict(way.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, pass_fds=way.files,
     )  # fmt: skip
     name = Path(argv[0]).name
     try:
@@ -107,7 +136,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], deadline: Deadline,
         end(process)
         raise
     if process.returncode:
-        complaint = complained(said.decode("utf-8", "replace"), secret)
+        complaint = complained(said.decode("utf-8", "replace"), way.secret)
         raise ProgramFailed(f"{name} ended with {process.returncode}: {complaint}")
     return printed.decode("utf-8", "replace")
 
@@ -140,7 +169,9 @@ def _major(program: Path) -> int:
     if not program.is_file():
         return 0
     try:
-        done = subprocess.run([str(program), "--version"], capture_output=True, timeout=QUICK, check=False)
+        done = subprocess.run(
+            [str(program), "--version"], env=inherited(), capture_output=True, timeout=QUICK, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return 0
     version = re.search(rb"\(PostgreSQL\) (\d+)", done.stdout)

@@ -65,7 +65,7 @@ class Restoring:
 
     def listed(self) -> str:
         """The dump's list, a line for each entry."""
-        return run([str(self.programs / "pg_restore"), "--list", self.dump], self.target.environment, self.deadline)
+        return run([str(self.programs / "pg_restore"), "--list", self.dump], self.target, self.deadline)
 
     def restore(self, *arguments: str, lines: Sequence[str] | None = None) -> None:
         """Restores what the arguments choose; `lines` of the dump's list are all that is taken, when given."""
@@ -76,7 +76,7 @@ class Restoring:
             (self.folder / "list").write_text("\n".join(lines) + "\n", encoding="utf-8")
             chosen.append(f"--use-list={self.folder / 'list'}")
         program = [str(self.programs / "pg_restore"), f"--dbname={self.target.conninfo}", *FLAGS.restore]
-        run([*program, *chosen, self.dump], self.target.environment, self.deadline, self.target.secret)
+        run([*program, *chosen, self.dump], self.target, self.deadline)
 
 
 def _opened(database: Database) -> AbstractContextManager[Session]:
@@ -102,7 +102,7 @@ def dumped(source: Database, target: Database, deadline: Deadline) -> Iterator[t
         restoring = Restoring(Path(made), programs, reached(target, OF_RESTORE), deadline)
         origin = reached(source, OF_DUMP)
         program = [str(programs / "pg_dump"), f"--dbname={origin.conninfo}", *FLAGS.dump, f"--file={restoring.dump}"]
-        run(program, origin.environment, deadline, origin.secret)
+        run(program, origin, deadline)
         yield restoring, ours, theirs
 
 

@@ -118,7 +118,9 @@ class _Comparison:
         self.report.rows += done.rows
         keys: list[Key] = [tuple(key) for key in done.suspects]
         if keys:
-            say(f"{len(keys)} rows of {table.name} differ as yet: a marker has to arrive on {self._theirs.label} before the next look")
+            say(
+                f"{len(keys)} rows of {table.name} differ as yet: a marker has to arrive on {self._theirs.label} before the next look"
+            )
         settled = recheck(table, keys, self._ours, self._theirs, self._marks, self._catch_up)
         if not settled.caught_up:
             self._catch_up = min(self._catch_up, ONCE_LATE)  # one table has waited for all of them

@@ -45,4 +45,6 @@ def _read_on(app: App, asked: list[tuple[str, str, float]], over: threading.Even
     while not over.wait(every):
         now = time.time()
         wanted = {(name, side): Span(now - max(SPAN, step), now, step) for name, side, step in asked}
-        figures.read_all(wanted, Deadline.after(PATIENCE / 2))  # what cannot be read now is missed by the gate, which says it
+        figures.read_all(
+            wanted, Deadline.after(PATIENCE / 2)
+        )  # what cannot be read now is missed by the gate, which says it

@@ -161,6 +161,4 @@ def read_from(environment: str, side: str) -> Schema:
         "--dbname",
         way.conninfo,
     ]
-    return parsed(
-        f"the schema of {environment}'s {side}", run(argv, way.environment, Deadline.after(DUMPED), way.secret)
-    )
+    return parsed(f"the schema of {environment}'s {side}", run(argv, way, Deadline.after(DUMPED)))

@@ -84,13 +84,13 @@ def leaked(content: bytes) -> list[str]:
 
 
 class _Web(BaseHTTPRequestHandler):
-    """Refuses everything, and repeats what it was given."""
+    """Refuses questions, and what is sent as its server is told, and repeats what it was given."""
 
     def _said(self) -> None:
         told = f"{self.path} {self.headers.get('Authorization')}"
         self.server.heard.append(told)  # type: ignore[attr-defined]
         body = json.dumps({"status": "error", "errorType": "bad", "error": told}).encode()
-        self.send_response(400, "Bad")
+        self.send_response(self.server.posts if self.command == "POST" else 400)  # type: ignore[attr-defined]
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -109,12 +109,15 @@ class _Redis(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def repeating() -> Iterator[tuple[int, int, list[str]]]:
-    """Ports of a web server and of a Redis that repeat every secret they are told, and what they heard."""
+def repeating(posts: int = 400) -> Iterator[tuple[int, int, list[str]]]:
+    """Ports of a web server and of a Redis that repeat every secret they are told, and what they heard.
+
+    What is posted is answered with the status `posts`.
+    """
     heard: list[str] = []
     servers = ThreadingHTTPServer(("127.0.0.1", 0), _Web), socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Redis)
     for server in servers:
-        server.heard = heard  # type: ignore[union-attr]
+        server.heard, server.posts = heard, posts  # type: ignore[union-attr]
         threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield servers[0].server_address[1], servers[1].server_address[1], heard

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import ConfigurationRefused, Unreachable
-from cutover.environment import Environment, Ref
+from cutover.environment import Environment, Ref, secret_variables
 
 Told = Callable[..., list[str]]
 Loaded = Callable[..., Environment]
@@ -175,3 +175,18 @@ def test_aws_references_that_cannot_be_fetched() -> None:
     assert _refused(Ref("ssm", "/a"), fetch=fails) == "ssm:/a: could not be read (RuntimeError)"
     with pytest.raises(Unreachable):
         Ref("ssm", "/a").resolve({}, unreachable)
+
+
+def test_variables_that_may_hold_a_secret_are_found_wherever_they_are_named(loaded: Callable[..., Environment]) -> None:
+    text = """\
+notify: {channels: {own: {kind: webhook, url: "env:HOOK", secret: "env:SIGNING"}}}
+metrics:
+  sources:
+    own: {kind: command, variables: {TOKEN: "env:COMMAND_TOKEN"}}
+    prom: {kind: prometheus, url: "env:PROMETHEUS_URL", token: "file:/etc/token"}
+  figures:
+    queue: {source: own, query: "echo 1", unit: count, side: green}
+"""
+    found = set(secret_variables(loaded(text)))
+    assert {"HOOK", "SIGNING", "COMMAND_TOKEN"} <= found
+    assert not {"PROMETHEUS_URL", "/etc/token"} & found, "an address is none, and neither is a file"

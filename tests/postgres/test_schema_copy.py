@@ -197,7 +197,7 @@ def test_a_failing_restore_says_why_and_is_begun_anew(both: Pair) -> None:
 
 def test_a_program_that_hangs_is_ended_by_its_deadline(both: Pair) -> None:
     with pytest.raises(ProgramFailed, match="did not end in time"):
-        programs.run(["bash", "-c", "sleep 600 & wait"], os.environ, Deadline.after(0.2))
+        programs.run(["bash", "-c", "sleep 600 & wait"], programs.Reached("", os.environ, ""), Deadline.after(0.2))
 
 
 def test_the_programs_of_the_newer_side_are_wanted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,10 @@ def test_the_programs_of_the_newer_side_are_wanted(pair: Pair, monkeypatch: pyte
 def test_no_password_is_seen() -> None:
     dsn = "postgresql://me:s3cret@127.0.0.1:1/db"
     found = programs.reached(Database("new", "X", lambda: dsn), {"lock_timeout": "1s"})
-    assert "s3cret" not in found.conninfo and found.environment["PGPASSWORD"] == "s3cret"
+    assert "s3cret" not in found.conninfo and "s3cret" not in str(found.environment)
+    assert Path(found.environment["PGPASSFILE"]).read_text() == "*:*:*:*:s3cret\n"
+    odd = programs.reached(Database("new", "X", lambda: "host=h user=u password='a:b\\\\c'"), {})
+    assert Path(odd.environment["PGPASSFILE"]).read_text() == "*:*:*:*:a\\:b\\\\c\n"
     said = complained(
         "pg_restore: error: s3cret\nCommand was: CREATE USER MAPPING (password 'x');\n more\npg_restore: hint: y\n",
         "s3cret",
