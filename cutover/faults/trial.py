@@ -166,14 +166,12 @@ def _held(ground: Ground, environment: str, leg: str, began: float, watcher: Wat
     if broken := ground.broken_journal(environment):
         yield broken
     if leg == FORWARD:
-        yield from _traffic_too_soon(ground, environment, began)
+        yield from _traffic_too_soon(ground, began, watcher)
 
 
-def _traffic_too_soon(ground: Ground, environment: str, began: float) -> Iterator[str]:
+def _traffic_too_soon(ground: Ground, began: float, watcher: Watcher) -> Iterator[str]:
     """Customers answered by green before its rows were validated and the writes were there."""
-    entries = [entry for entry in ground.entries(environment) if entry.at >= began]
-    moved = [entry.at for entry in entries if entry.kind == "converged" and entry.data["step"] == "switchover"]
-    until = min(moved, default=time.time())
+    until = watcher.green_open if watcher.green_open is not None else time.time()
     early = [line for line in ground.ledger.lines(began, until) if began + 2 < line["at"] and line["ack"] < until]
     if any(line["version"] == GREEN for line in early):
         yield "customers were answered by green before it was validated"

@@ -23,6 +23,8 @@ class Watcher:
     stage: Staged
     both_open: list[str] = field(default_factory=list)
     looks: int = 0
+    green_open: float | None = None
+    """When green was first seen open, by the clock of this process: the program's own may be set."""
     _over: threading.Event = field(default_factory=threading.Event)
     _sessions: dict[str, "psycopg.Connection[Any]"] = field(default_factory=dict)
 
@@ -46,6 +48,8 @@ class Watcher:
                 self._close()
                 continue
             self.looks += 1
+            if "open" in (seen[0], seen[2]) and self.green_open is None:
+                self.green_open = time.time()
             if seen == ["open", "open", "open"]:
                 self.both_open.append(time.strftime("%H:%M:%S"))
         self._close()
