@@ -1,13 +1,12 @@
 """The twin under faults: the same plan walked again while something goes wrong in it, with the same proofs after it."""
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from cutover.core.plan import Plan
 from cutover.faults import places
@@ -59,10 +58,10 @@ class TwinGround(Ground):
 
     def led_over_links(self, text: str) -> None:
         """Writes the twin's file so that the links' addresses count; the servers find each other directly."""
-        words = yaml.safe_load(text)
+        words = json.loads(text)
         words.pop("world")
         words["database"] |= {"blue_from_green": "env:BLUE_DIRECT", "green_from_blue": "env:GREEN_DIRECT"}
-        (self.repository / "environments" / f"{self.name}.yaml").write_text(yaml.safe_dump(words), encoding="utf-8")
+        (self.repository / "environments" / f"{self.name}.yaml").write_text(json.dumps(words), encoding="utf-8")
 
 
 @dataclass(frozen=True)
