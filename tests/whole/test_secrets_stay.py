@@ -7,12 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+import boto3
 import pytest
 from badinput.canaries import AWS, PERCENT, SECRETS, leaked, repeating
+from console_typed import console_on
 from whole.stage import Stage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -32,7 +37,7 @@ WORDS: dict[str, Any] = {
     },
     "readiness": {
         "own": {"command": 'echo "with $TOKEN"; echo "$TOKEN" >&2', "variables": {"TOKEN": "env:COMMAND_TOKEN"}},
-        "bare": {"command": 'test -z "${COMMAND_TOKEN:-}${CANARY_BLUE:-}${HOOK_SECRET:-}"'},
+        "bare": {"command": 'test -z "${COMMAND_TOKEN:-}${CANARY_BLUE:-}${SLACK:-}"'},
     },
     "metrics": {
         "sources": {
@@ -48,7 +53,7 @@ WORDS: dict[str, Any] = {
         "flush": "3s",
         "channels": {
             "chat": {"kind": "slack", "webhook": "env:SLACK"},
-            "hook": {"kind": "webhook", "url": "env:HOOK", "secret": "env:HOOK_SECRET"},
+            "hook": {"kind": "webhook", "url": "env:HOOK", "secret": "ssm:/canary/signing"},
         },
     },
 }
@@ -63,7 +68,7 @@ REFUSED: dict[str, Any] = {
     },
 }
 """Figures whose servers say the secret back; with them no run would begin."""
-NAMED = ("COMMAND_TOKEN", "SLACK", "HOOK", "HOOK_SECRET")
+NAMED = ("COMMAND_TOKEN", "SLACK", "HOOK")
 COMMANDS = (
     ("notify.test",), ("plan",), ("preflight", "--json"), ("metrics",), ("cutover", "--yes", "--json"), ("status", "--json"), ("checkpoint",),
     ("rollback", "--yes", "--json", "--reason", "a test"), ("history", "--json"), ("report",), ("runbook",), ("validate",),
@@ -127,13 +132,30 @@ def filled(words: Any, **ports: int) -> Any:
     )
 
 
-def test_no_secret_comes_out_of_a_whole_cutover(stage: Stage) -> None:
+def on_the_console(page: Page, stage: Stage, given: dict[str, str], name: str) -> bytes:
+    """What the console shows of the run that stands on green, and what it answers when asked for lines."""
+    with console_on(page, stage.repository, stage.variables(given), name):
+        page.locator("#head .state", has_text="green serves").wait_for(timeout=60_000.0)
+        asked = page.evaluate("fetch('/lines?before=100000').then(answer => answer.text())")
+        shown = page.content()
+    assert "canary" in shown and "figure" in asked + shown, "nothing was shown"
+    return f"{shown}{asked}".encode()
+
+
+def test_no_secret_comes_out_of_a_whole_cutover(stage: Stage, page: Page) -> None:
     children = Children()
     with repeating(posts=200) as (http, redis, heard):
         name = stage.environment("canary", **WORDS)
         refused = {"metrics": filled(REFUSED, http=http, redis=redis), "triggers": None}
         stage.environment("refused", **{**WORDS, **refused})
         given = {**variables(stage, http), "CUTOVER_HOME": str(stage.root / "canaries")}
+        boto3.client(
+            "ssm",
+            region_name="us-east-1",
+            endpoint_url=given["AWS_ENDPOINT_URL"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        ).put_parameter(Name="/canary/signing", Value=SECRETS["HOOK_SECRET"], Type="SecureString", Overwrite=True)
         for command in COMMANDS:
             env, more = (
                 (name, {}) if command[0] != "metrics" else ("refused", {n: SECRETS[n] for n in ("PROMETHEUS", "REDIS")})
@@ -143,6 +165,8 @@ def test_no_secret_comes_out_of_a_whole_cutover(stage: Stage) -> None:
                 done = running.done()
             assert done.code in (0, 1 if command[0] in ("metrics", "checkpoint") else 0), str(done)
             assert not leaked((done.out + done.err).encode()), done.args
+            if command[0] == "checkpoint":
+                assert not leaked(on_the_console(page, stage, given, name))
         stage.supervisors_gone()
     told = " ".join(heard)
     for secret in ("PROMETHEUS", "REDIS"):
