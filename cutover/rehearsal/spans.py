@@ -41,7 +41,8 @@ class Shorter:
     def count(self, count: float, seconds: float) -> float:
         """As many for each second as `count` in that span are, but for `often`, and one at least."""
         shorter = self.span(seconds)
-        return max(1.0, min(math.ceil(count * shorter / seconds - 1e-9), self.often * shorter // 1))
+        most = math.floor(self.often * shorter) if math.isfinite(self.often) else math.inf
+        return max(1.0, min(math.ceil(count * shorter / seconds - 1e-9), most))
 
     def condition(self, condition: Condition) -> Condition:
         """The same figures, bounds and signs over shorter spans; a growth is as much over its whole span as it was."""
