@@ -36,7 +36,7 @@ class Flag:
         """The share, or what is wrong with the text."""
         try:
             value = json.loads(text, parse_float=Decimal, parse_constant=_refused, object_pairs_hook=_once)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):  # a number may be too large even for a Decimal
             return "the flag is not JSON" if self.key else f"the flag is no number: {text.strip()[:40]!r}"
         if self.key:
             if not isinstance(value, Mapping):

@@ -71,7 +71,13 @@ TARGETS = {
         ),
     ),
     "flag": Target(
-        files.flag_document, (b'{"name": "pay", "share": 5.25, "enabled": true, "version": 3}', b"12.5", files.COUNTS)
+        files.flag_document,
+        (
+            b'{"name": "pay", "share": 5.25, "enabled": true, "version": 3}',
+            b"12.5",
+            b'{"share": 5e4433333333333333333333333333}',
+            files.COUNTS,
+        ),
     ),
     "record": Target(
         files.own_record,
