@@ -17,7 +17,7 @@ def may_begin(app: App, state: State, *, again: str = "") -> str:
         raise Refused("this very plan was cut over and finished; name the next blue and green in the environment file")
     if not views or views[-1].state != "rolled-back":
         return ""
-    left = views[-1].ended + app.environment.rollback.waiting_period - time.time()
+    left = _left(views[-1].ended, app.environment.rollback.waiting_period)
     if left <= 0:
         return ""
     what = f"run {views[-1].run} was rolled back; the waiting period goes on for {span(left)}"
@@ -33,7 +33,7 @@ def may_finish(app: App, view: RunView, *, early: str = "") -> str:
     """What removing the way back overrides, empty for nothing; raises Refused unless `early` says why."""
     switched = [view.position.converged_at.get(step.name) for step in app.plan.switching_steps()]
     since = max((at for at in switched if at is not None), default=0.0)
-    left = since + app.environment.rollback.window - time.time()
+    left = _left(since, app.environment.rollback.window)
     if left <= 0:
         return ""
     what = f"the way back is promised for {span(left)} more"
@@ -43,3 +43,8 @@ def may_finish(app: App, view: RunView, *, early: str = "") -> str:
             next_command=f"invoke finish --env {app.environment.name} --early 'why it is not needed'",
         )
     return what
+
+
+def _left(since: float, period: float) -> float:
+    """Seconds of the period that are left; never more than all of it, also where whoever wrote down `since` had a clock that is ahead."""
+    return min(period, since + period - time.time())

@@ -9,6 +9,7 @@ import pytest
 
 from cutover.app import App, open_environment
 from cutover.core.errors import CutoverError, Refused
+from cutover.promises import may_begin
 from cutover.run_views import active, runs_of
 from cutover.runs import Conductor
 
@@ -86,3 +87,18 @@ def test_what_is_over_needs_no_word(app: App, monkeypatch: pytest.MonkeyPatch) -
     view = active(state)
     assert view is not None and may_finish(app, view) == "" and may_begin(app, state) == ""
     state.close()
+
+
+def test_a_clock_that_was_ahead_makes_no_period_longer(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(app, leg(app, "forward"), leg(app, "back"), ("leg-ended", {"outcome": "rolled-back"}))
+    now = time.time()
+    monkeypatch.setattr("cutover.promises.time.time", lambda: now - 3600)
+    with pytest.raises(Refused, match="waiting period goes on for 7 d "):
+        Conductor(app).cutover()
+    none = app.environment.rollback.model_copy(update={"waiting_period": 0.0})
+    app.environment = app.environment.model_copy(update={"rollback": none})
+    state = app.state()
+    try:
+        assert may_begin(app, state) == ""
+    finally:
+        state.close()
