@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -121,9 +121,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"- longest time without an acknowledged write: {found['longest_pause']:g} s; what the fault itself took is in it"
     for name, lacking in found["skipped"].items():
         yield f"- skipped: {name}: this machine lacks {lacking}"
-    for piece in found["pieces"]:
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(piece["began"]))
-        yield f"- tried from {when}, {piece['seconds'] / 60:.0f} minutes: version {piece['version']}, {piece['machine']}"
+    yield from _when(found["pieces"])
     yield ""
     yield "Again: `invoke faults --all --record`, what is missing: `--rest`, one cell: `invoke faults --only FAULT --at PLACE`."
     for leg, title in (("forward", "Forward"), ("back", "The way back")):
@@ -139,6 +137,17 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield from ("## Defects", "")
         for one in defects:
             yield f"- `{','.join(one['strikes'])}`: {'; '.join(_short(words) for words in one['problems'])} ({one['typed']})"
+
+
+def _when(pieces: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """When and where, a line for each version and machine."""
+    where = dict.fromkeys((piece["version"], piece["machine"]) for piece in pieces)
+    for version, machine in where:
+        mine = [piece for piece in pieces if (piece["version"], piece["machine"]) == (version, machine)]
+        first, last = (time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(mine[at]["began"])) for at in (0, -1))
+        spent = sum(piece["seconds"] for piece in mine) / 60
+        when = f"from {first} on" if len(mine) == 1 else f"in {len(mine)} pieces that began from {first} to {last}"
+        yield f"- tried {when}, {spent:.0f} minutes in all: version {version}, {machine}"
 
 
 def _table(results: Iterable[dict[str, Any]], leg: str, title: str) -> Iterator[str]:

@@ -141,7 +141,8 @@ def test_a_record_grows_and_a_cell_that_is_tried_again_has_its_newest_outcome(tm
     text = record.markdown(third)
     assert "2 of 670 cells tried; 0 defects" in text and "1 ways under two or three faults at once" in text
     assert "| `kill-edge@bake,kill-blue@locked` | went on | 0.1 s |" in text
-    assert text.count("- tried from 1970-01-01") == 3
+    assert "- tried in 3 pieces that began from 1970-01-01 00:16 UTC to 1970-01-01 00:50 UTC" in text
+    assert "- tried from 1970-01-01 00:16 UTC on, " in record.markdown(first)
 
 
 def test_a_world_that_broke_is_over_when_all_that_was_to_be_tried_in_it_went_well() -> None:
