@@ -141,13 +141,12 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 
 def _when(pieces: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """When and where, a line for each version and machine."""
-    where = dict.fromkeys((piece["version"], piece["machine"]) for piece in pieces)
-    for version, machine in where:
-        mine = [piece for piece in pieces if (piece["version"], piece["machine"]) == (version, machine)]
+    for tool, where in dict.fromkeys((piece["version"], piece["machine"]) for piece in pieces):
+        mine = [piece for piece in pieces if (piece["version"], piece["machine"]) == (tool, where)]
         first, last = (time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(mine[at]["began"])) for at in (0, -1))
         spent = sum(piece["seconds"] for piece in mine) / 60
         when = f"from {first} on" if len(mine) == 1 else f"in {len(mine)} pieces that began from {first} to {last}"
-        yield f"- tried {when}, {spent:.0f} minutes in all: version {version}, {machine}"
+        yield f"- tried {when}, {spent:.0f} minutes in all: version {tool}, {where}"
 
 
 def _table(results: Iterable[dict[str, Any]], leg: str, title: str) -> Iterator[str]:
