@@ -74,6 +74,8 @@ class AwsError(Unreachable):
 class OutcomeUnknown(AwsError):
     """A write was sent and the answer was lost: it may have taken effect."""
 
+    shows_within = 10.0  # reads of AWS may be late: what they show at once may be what was before the write
+
 
 @dataclass(frozen=True)
 class Trouble:

@@ -26,6 +26,8 @@ class CutoverError(Exception):
     """Any foreseeable failure; `next_command` is what the operator types next."""
 
     exit_code = 1
+    shows_within = 1.0
+    """Seconds within which reading back shows whether a command that ended with this took effect."""
 
     def __init__(self, message: str, *, next_command: str = "") -> None:
         super().__init__(message)

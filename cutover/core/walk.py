@@ -118,7 +118,8 @@ class Walker(Watch):
         backoff = Backoff(self.clock)
         known = {step.before, step.after} | step.between
         # After a failed command a short look is enough: either it took effect, or trying again is the caller's decision.
-        deadline = deadline.within(1.0) if failure is not None else deadline
+        shows = getattr(failure, "shows_within", CutoverError.shows_within)
+        deadline = deadline.within(shows) if failure is not None else deadline
         # After a failure nothing may end the reading back: it decides what the record says.
         listener = self._said if failure is None else self._shown
         while True:

@@ -90,6 +90,12 @@ def test_an_exception_before_the_effect_fails_the_step_and_can_be_resumed() -> N
     assert w.values["k"] == "b"
 
 
+def test_after_a_lost_answer_it_is_read_back_for_as_long_as_reads_may_be_late() -> None:
+    w = World(values={"k": "a"}, faults={"k=b": ["lost"]})
+    assert w.run(one(w)).run.forward() == "done"
+    assert "command-failed" in w.kinds() and w.ran == ["k=b"], "it was not sent again, and nothing was taken back"
+
+
 def test_a_command_that_leaves_something_strange_is_unexpected() -> None:
     w = World(values={"k": "a"}, faults={"k=b": ["stray"]})
     with pytest.raises(Unexpected, match="seen stray, wanted a or b"):

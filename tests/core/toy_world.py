@@ -51,6 +51,12 @@ class MemoryStore:
         return list(self.words)
 
 
+class AnswerLost(Unreachable):
+    """Of an adapter whose reads may be late."""
+
+    shows_within = 10.0
+
+
 @dataclass
 class World:
     """What the "processes" share. `faults` maps a label like `share=10` to what its next command runs do."""
@@ -73,6 +79,9 @@ class World:
         fault = self.faults[label].pop(0) if self.faults.get(label) else ""
         if fault == "before":
             raise ConnectionError("lost before the effect")
+        if fault == "lost":
+            self.clock.later(2.0, lambda: self.values.__setitem__(key, value))
+            raise AnswerLost("the answer was lost, and reads are late")
         if fault == "late":
             self.clock.later(2.0, lambda: self.values.__setitem__(key, value))
         elif fault == "stray":
