@@ -1,7 +1,9 @@
 """The command that looks for input which the toolkit stumbles over: fuzz."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from cutover.cli.ends import ended, say
 
 SCRIPT, BYTES = Path("tests/badinput/fuzzing.py"), Path("tests/badinput/journal_bytes.py")
 EVERY_BYTE = "journal-bytes"
+MEMORY = Path("/dev/shm")
 TARGETS = (
     *("environment", "environment-value", "condition", "log-query", "sum", "log-file", "access-log", "flag", "record"),
     *("ledger", "dns", "prometheus", "redis", "console", "journal"),
@@ -54,7 +57,10 @@ def fuzz(
 def _ran(name: str, seconds: int, runs: int, out: str) -> bool:
     before = set(Path(out).glob(f"{name}-*"))
     limits = ["0" if runs else str(seconds), str(runs or -1)]
-    code = subprocess.run([sys.executable, str(SCRIPT), name, *limits, out], check=False).returncode
+    # libFuzzer ends the process without Python's own clearing away.
+    with tempfile.TemporaryDirectory(prefix="cutover-fuzz-", dir=MEMORY if MEMORY.is_dir() else None) as place:
+        command = [sys.executable, str(SCRIPT), name, *limits, out]
+        code = subprocess.run(command, env={**os.environ, "TMPDIR": place}, check=False).returncode
     for one in sorted(set(Path(out).glob(f"{name}-*")) - before):
         say(f"found by {name}; again: invoke fuzz --only {name} --file {one}")
     return code == 0

@@ -78,16 +78,20 @@ def _head(one: Mapping[str, Any], ended: str) -> Iterator[tuple[str, str]]:
     )
     if one["found_undone"]:
         yield "Found at their beginning by the way back", ", ".join(one["found_undone"])
-    yield "Faults survived", _survived(one["faults"])
+    yield "Faults survived", survived(one["faults"])
     if one["not_ended_after"]:
         yield "No way back from the end of", f"{', '.join(one['not_ended_after'])}: a run does not stop there"
 
 
-def _survived(found: Sequence[Mapping[str, Any]]) -> str:
+def survived(found: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the faults that came were survived, in words."""
     if not found:
         return "none was made"
-    well = sum(len(one["faults"]) for one in found if not one["problems"])
-    return f"{well} of {sum(len(one['faults']) for one in found)}, with nothing lost and nothing doubled"
+    came = [len(one["faults"]) - len(one["missed"]) for one in found]
+    well = sum(count for count, one in zip(came, found, strict=True) if not one["problems"])
+    missed = [name for one in found for name in one["missed"]]
+    never = f"; their place was never reached: {', '.join(missed)}" if missed else ""
+    return f"{well} of {sum(came)} that came, with nothing lost and nothing doubled{never}"
 
 
 def _faults(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, str]]:

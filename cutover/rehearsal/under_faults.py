@@ -180,6 +180,7 @@ def documents(results: Sequence[Result]) -> list[dict[str, Any]]:
             "outcome": one.outcome,
             "typed": one.path,
             "problems": list(one.problems),
+            "missed": list(one.missed),
             "acknowledged_writes": one.acknowledged,
             "longest_without_a_write": one.gap,
             "seconds": one.seconds,

@@ -6,6 +6,7 @@ checksum does not fit, as after a loss of power), and the project's own error. N
 
 import atexit
 import functools
+import os
 import shutil
 import sys
 import tempfile
@@ -28,7 +29,9 @@ FILES = ("db", "wal")
 CUT, FLIP, ZERO = "cut", "flip", "zero"
 IN_LOG = 6  # entries that stand in the log alone
 MEMORY = Path("/dev/shm")  # a hundred thousand files are written, and none of them has to last
-FOLDER = Path(tempfile.mkdtemp(prefix="cutover-journal-", dir=MEMORY if MEMORY.is_dir() else None))
+FOLDER = Path(
+    tempfile.mkdtemp(prefix="cutover-journal-", dir=MEMORY if MEMORY.is_dir() and "TMPDIR" not in os.environ else None)
+)
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 

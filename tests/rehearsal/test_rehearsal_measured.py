@@ -66,7 +66,7 @@ def test_nothing_on_the_page_leaves_its_place() -> None:
         "environment": "small", "outcome": "failed", "why": hostile, "plan_digest": "d" * 64, "ended": 0.0, "seconds": 90.0,
         "who": hostile, "tool": "0.1.0", "machine": "2 cores", "rows": {"blue": 1000, "tables": 1}, "seed": 1, "scale": 10,
         "compared": 7, "promised": "3 orders", "lost": None, "doubled": None, "undone": [],
-        "faults": [{"faults": [hostile], "problems": [hostile], "outcome": hostile, "typed": hostile, "longest_without_a_write": 0.5}],
+        "faults": [{"faults": [hostile], "problems": [hostile], "missed": [hostile], "outcome": hostile, "typed": hostile, "longest_without_a_write": 0.5}],
         "write_pause_ms": measured.pauses([]), "never_undone": [hostile], "found_undone": [], "not_ended_after": [],
         "legs": [{"direction": FORWARD, "phase": hostile, "everything": True, "seconds": 1.0, "pauses_ms": [], "acknowledged": 0}],
         "rollback_seconds": {}, "steps": measured.steps(JOURNAL),

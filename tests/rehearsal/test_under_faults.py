@@ -10,6 +10,7 @@ from cutover.core.plan import Plan
 from cutover.faults.catalogue import FAULTS
 from cutover.faults.fault import BARE
 from cutover.faults.trial import Result
+from cutover.rehearsal.page import survived
 from cutover.rehearsal.under_faults import ONLY_THERE, documents, places_of, wanted
 
 COMMITTED = Path(__file__).parents[2] / "environments"
@@ -56,3 +57,22 @@ def test_a_seed_draws_the_same_again_and_always_something(prod: Plan) -> None:
 def test_what_became_of_each_is_in_the_record() -> None:
     told = documents([Result(("kill-blue@commit",), "forward", "retried", "cutover 0", (), 7, 1.5, 9.0)])
     assert told[0]["faults"] == ["kill-blue@commit"] and told[0]["problems"] == [] and told[0]["typed"] == "cutover 0"
+
+
+def test_a_fault_that_never_came_was_not_survived() -> None:
+    results = [
+        Result(
+            ("kill-blue@commit", "kill-edge@bake"),
+            "forward",
+            "retried",
+            "cutover 0",
+            (),
+            7,
+            1.5,
+            9.0,
+            ("kill-edge@bake",),
+        ),
+        Result(("ctrl-c@locked",), "forward", "stopped", "cutover 130", ("LOST: 1 of 9",), 9, 1.5, 9.0),
+    ]
+    said = "1 of 2 that came, with nothing lost and nothing doubled; their place was never reached: kill-edge@bake"
+    assert survived(documents(results)) == said and survived([]) == "none was made"
