@@ -59,21 +59,37 @@ def test_without_a_terminal_yes_has_to_be_given(shell: Shell, runner: str) -> No
     assert not shell.home.exists()
 
 
-def test_a_protected_environment_wants_more_than_yes(shell: Shell) -> None:
-    said = shell.invoke("cutover", "--env", "prod", "--yes").ended(5)
+@pytest.fixture
+def free(shell: Shell) -> Shell:
+    """Where production wants no rehearsal: there is no record in this folder."""
+    file = shell.folder / "environments" / "prod.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\nrehearsal: required") == 1
+    file.write_text(text.replace("\nrehearsal: required", "\n# rehearsal: required"), encoding="utf-8")
+    return shell
+
+
+def test_without_the_rehearsal_that_is_wanted_nobody_is_asked(shell: Shell) -> None:
+    said = shell.typed("prod", "cutover", "--env", "prod").ended(5)
+    assert "no rehearsal of prod is recorded" in said.err and "invoke rehearse --env prod" in said.err
+    assert "type the environment's name" not in said.err and not shell.home.exists()
+
+
+def test_a_protected_environment_wants_more_than_yes(free: Shell) -> None:
+    said = free.invoke("cutover", "--env", "prod", "--yes").ended(5)
     assert "--yes alone is not enough" in said.err
     assert "--approve" in said.err
-    assert not shell.home.exists()
+    assert not free.home.exists()
 
 
 @pytest.mark.parametrize("typed", ["y", "PROD"])
-def test_a_protected_environment_wants_its_name_typed(shell: Shell, typed: str) -> None:
-    code, shown = at_a_terminal(shell, ["cutover", "--env", "prod"], typed)
+def test_a_protected_environment_wants_its_name_typed(free: Shell, typed: str) -> None:
+    code, shown = at_a_terminal(free, ["cutover", "--env", "prod"], typed)
     assert code == 5, shown
     assert "type the environment's name" in shown
     assert "nothing was touched" in shown
     assert "Traceback" not in shown
-    assert not shell.home.exists()
+    assert not free.home.exists()
 
 
 def at_a_terminal(shell: Shell, args: list[str], answer: str) -> tuple[int, str]:
@@ -120,17 +136,17 @@ def test_the_console_script_names_the_nearest_flag_and_task(shell: Shell) -> Non
 
 
 @pytest.mark.parametrize("line", ["", "y", "yes", "Prod", "production"])
-def test_another_word_than_prod_touches_nothing(shell: Shell, line: str) -> None:
-    said = shell.typed(line, "cutover", "--env", "prod").ended(5)
+def test_another_word_than_prod_touches_nothing(free: Shell, line: str) -> None:
+    said = free.typed(line, "cutover", "--env", "prod").ended(5)
     assert "cutover of prod: type the environment's name to go on: " in said.err
     assert "the name was not typed; nothing was touched" in said.err
-    assert not shell.home.exists()
+    assert not free.home.exists()
 
 
 @pytest.mark.slow
-def test_prod_typed_goes_on(shell: Shell) -> None:
+def test_prod_typed_goes_on(free: Shell) -> None:
     """As far as it can here: nobody has said where prod's databases are."""
-    said = shell.typed("prod", "cutover", "--env", "prod")
+    said = free.typed("prod", "cutover", "--env", "prod")
     assert "was not typed" not in said.err and said.code == 5
     assert "nothing was begun" in said.err and "could not be read" in said.err
 
