@@ -117,9 +117,11 @@ class Walker(Watch):
     def _settle(self, step: Step[Any], deadline: Deadline, failure: Exception | None) -> Any:
         backoff = Backoff(self.clock)
         known = {step.before, step.after} | step.between
-        # After a failed command a short look is enough: either it took effect, or trying again is the caller's decision.
-        shows = getattr(failure, "shows_within", CutoverError.shows_within)
-        deadline = deadline.within(shows) if failure is not None else deadline
+        # After a failed command a short look is enough: either it took effect, or trying again is the caller's decision. How short
+        # says the failure; under a budget, where writes may be waiting, it is short whatever failed.
+        if failure is not None:
+            told = failure if self.budget is None else None
+            deadline = deadline.within(getattr(told, "shows_within", CutoverError.shows_within))
         # After a failure nothing may end the reading back: it decides what the record says.
         listener = self._said if failure is None else self._shown
         while True:

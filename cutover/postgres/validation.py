@@ -119,7 +119,7 @@ class _Comparison:
         keys: list[Key] = [tuple(key) for key in done.suspects]
         if keys:
             say(
-                f"{len(keys)} rows of {table.name} differ as yet: a marker has to arrive on {self._theirs.label} before the next look"
+                f"{len(keys)} row{'s' * (len(keys) > 1)} of {table.name} may differ, or be on the way: waits for a marker to arrive on {self._theirs.label}"
             )
         settled = recheck(table, keys, self._ours, self._theirs, self._marks, self._catch_up)
         if not settled.caught_up:

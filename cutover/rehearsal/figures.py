@@ -48,13 +48,13 @@ SCRAPED_FIGURES: Mapping[str, tuple[str, str]] = {
 
 
 def stand_ins(
-    words: Words, environment: Environment, rules: Sequence[Rule] = (), shorter: Shorter | None = None, *, watched: bool
+    words: Words, environment: Environment, rules: Sequence[Rule], shorter: Shorter, *, watched: bool
 ) -> None:
     """Rewrites figures and the lines of both checklists; with `watched` the twin has a Prometheus.
 
     `rules` are the environment's own triggers, which a constant must keep well.
     """
-    figures = _Figures(words, environment, rules, shorter or Shorter(), watched)
+    figures = _Figures(words, environment, rules, shorter, watched)
     figures.sources()
     figures.rewrite()
     for part in ("readiness", "checklist"):

@@ -56,12 +56,17 @@ class TwinGround(Ground):
             self._looked = time.monotonic()
             self.answered()
 
+    @property
+    def file(self) -> Path:
+        """The twin's own environment."""
+        return self.repository / "environments" / f"{self.name}.yaml"
+
     def led_over_links(self, text: str) -> None:
         """Writes the twin's file so that the links' addresses count; the servers find each other directly."""
         words = json.loads(text)
         words.pop("world")
         words["database"] |= {"blue_from_green": "env:BLUE_DIRECT", "green_from_blue": "env:GREEN_DIRECT"}
-        (self.repository / "environments" / f"{self.name}.yaml").write_text(json.dumps(words), encoding="utf-8")
+        self.file.write_text(json.dumps(words), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class UnderFaults:
         finally:
             ground.unlink()
             ground.end_commands()
+            ground.file.write_text(self.text, encoding="utf-8")  # a twin that is kept leads over no link
         return self.results
 
     def _ground(self) -> TwinGround:

@@ -1,7 +1,7 @@
 """The engine rule for one step: skip, converge, Unexpected, and what is made of every kind of failure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -94,6 +94,15 @@ def test_after_a_lost_answer_it_is_read_back_for_as_long_as_reads_may_be_late() 
     w = World(values={"k": "a"}, faults={"k=b": ["lost"]})
     assert w.run(one(w)).run.forward() == "done"
     assert "command-failed" in w.kinds() and w.ran == ["k=b"], "it was not sent again, and nothing was taken back"
+
+
+def test_where_writes_may_wait_the_look_after_a_lost_answer_is_short() -> None:
+    w = World(values={"k": "a"}, faults={"k=b": ["lost"]})
+    (phase,) = one(w).phases
+    began = w.clock.mono
+    with pytest.raises(StepFailed, match="the answer was lost"):
+        w.run(replace(one(w), phases=(replace(phase, budget=60.0),))).run.forward()
+    assert w.clock.mono - began < 2.0
 
 
 def test_a_command_that_leaves_something_strange_is_unexpected() -> None:

@@ -33,7 +33,7 @@ window: {budget: 180s}
 shift: {shares: [10, 100], soak: 1s}
 hostnames:
   hooks: {host: hooks.example.com, carrier: {kind: lambda, function: hooks, alias: live, blue: 1, green: 2}}
-  app: {host: app.example.com, carrier: {kind: ssm, parameter: /work/share, key: green_percent, reported: [env:APP_FLAGS]}}
+  app: {host: app.example.com, carrier: {kind: ssm, parameter: /app/share, key: green_percent, reported: [env:APP_FLAGS]}}
   admin: {host: admin.example.com, carrier: {kind: file, file: /srv/flags.json, key: green_percent}}
   edge: {host: edge.example.com, carrier: {kind: cloudfront, distribution: EPRIMARY1, staging: ESTAGING1, kept_in: /cutover/slow/edge}}
   stack:
@@ -44,7 +44,7 @@ workers:
   images: {side: blue, runs_on: {kind: autoscaling, group: mails, count: 2, min_size: 1}, log_group: /nowhere}
   bills: {side: green, runs_on: {kind: schedule, rule: nightly-bill}}
 configuration:
-  sender: {parameter: /work/sender, blue: "mail blue's", green: env:GREEN_SENDER}
+  sender: {parameter: /app/sender, blue: "mail blue's", green: env:GREEN_SENDER}
 steps:
   banner:
     phase: window-before
