@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cutover.core.clock import Backoff, Deadline, SystemClock
+from cutover.core.errors import CutoverError
 from cutover.core.killpoint import reached
 from cutover.core.step import Command, Step
 from cutover.postgres.emptying import EmptyAgain, ReadyToFill
@@ -123,9 +124,24 @@ class Publication(Step[str]):
         return self.database.ask(PUBLISHED)
 
 
+WHOLE = "SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND wal_status IS DISTINCT FROM 'lost'"
+
+
 def let_go_on(source: Database, target: Database) -> str:
-    """What a person types where somebody has disabled the subscription: its slot has kept everything."""
+    """What a person types where somebody has disabled the subscription."""
     return target.psql(f"ALTER SUBSCRIPTION {subscription_name(source, target)} ENABLE;")
+
+
+def mended(source: Database, target: Database, seen: str) -> str:
+    """The same for a state that was seen; empty where its slot has not kept everything, or cannot be asked for that now."""
+    if seen != "disabled":
+        return ""
+    try:
+        with source.open("state") as session:
+            kept = session.value(WHOLE.format(name=subscription_name(source, target)))
+    except CutoverError:
+        return ""
+    return let_go_on(source, target) if kept else ""
 
 
 @dataclass(frozen=True)
@@ -269,7 +285,7 @@ class Subscription(Step[str]):
         return (Subscribe(self.source, self.target, self.copy, self.address or self.source),)
 
     def mend(self, seen: str) -> str:
-        return let_go_on(self.source, self.target) if seen == "disabled" else ""
+        return mended(self.source, self.target, seen)
 
     def progress(self) -> str:
         name = subscription_name(self.source, self.target)

@@ -13,7 +13,7 @@ from cutover.postgres.replication import (
     SUBSCRIBED,
     Unsubscribe,
     filters_origins,
-    let_go_on,
+    mended,
     subscription_name,
 )
 from cutover.postgres.session import Database
@@ -58,7 +58,7 @@ class WayBack(Step[str]):
 
     def mend(self, seen: str) -> str:
         """Only where it follows at once it is seen as disabled: elsewhere that is how it waits."""
-        return let_go_on(self.source, self.target) if seen == "disabled" else ""
+        return mended(self.source, self.target, seen)
 
     def check_shell(self) -> str:
         return f"""(set -euo pipefail

@@ -69,6 +69,8 @@ def test_a_subscription_that_somebody_disabled_is_seen(bare: Pair) -> None:
 
 
 def test_what_is_said_about_a_disabled_subscription_lets_it_go_on(bare: Pair, tmp_path: Path) -> None:
+    for step in (forward(bare.blue, bare.green), reverse(bare.blue, bare.green)):
+        assert step.mend("disabled") == "", "without a slot nothing was kept"
     for step in steps(bare):
         take(step)
     for step, side, name in (
