@@ -139,15 +139,15 @@ def _schema(read: Callable[[object], object]) -> CoreSchema:
     return core_schema.no_info_plain_validator_function(read, serialization=core_schema.to_string_ser_schema())
 
 
-def or_literal(pattern: str, wants: str) -> Reads:
-    """A reference, or the value itself where it matches `pattern`, which has no room for a secret."""
+def or_literal(pattern: str, wants: str, *, address: bool = True) -> Reads:
+    """A reference, or the value itself where it matches `pattern`; of an `address` only a password in it is a secret."""
 
     def read(value: object) -> Ref:
         if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII):
             return Ref("literal", str(value))
         if isinstance(value, str) and not re.fullmatch(PATTERN, value, re.ASCII):
             raise wrong(f"wants {wants}, or {WANTS}")
-        return replace(Ref.parse(value), address=True)
+        return replace(Ref.parse(value), address=address)
 
     return _ReadsRef(read, {"type": "string", "pattern": f"^(?:{PATTERN}|{pattern})$"})
 
@@ -169,5 +169,9 @@ StatePlace = Annotated[
 ]
 SettingValue = Annotated[
     Ref,
-    or_literal(rf"(?!({'|'.join(_NAMES)}):)[^\x00-\x1f\x7f]{{1,2000}}", "a value of one line, at most 2000 characters"),
+    or_literal(
+        rf"(?!({'|'.join(_NAMES)}):)[^\x00-\x1f\x7f]{{1,2000}}",
+        "a value of one line, at most 2000 characters",
+        address=False,
+    ),
 ]

@@ -187,6 +187,7 @@ metrics:
   figures:
     queue: {source: own, query: "echo 1", unit: count, side: green}
 """
+    text += 'configuration: {token: {parameter: /app/token, blue: "env:BLUE_TOKEN", green: "mail green"}}\n'
     found = set(secret_variables(loaded(text)))
-    assert {"HOOK", "SIGNING", "COMMAND_TOKEN"} <= found
+    assert {"HOOK", "SIGNING", "COMMAND_TOKEN", "BLUE_TOKEN"} <= found
     assert not {"PROMETHEUS_URL", "/etc/token"} & found, "an address is none, and neither is a file"
