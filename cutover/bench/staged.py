@@ -129,13 +129,14 @@ class Staged:
         self.supervisors_gone()
         return self.run("resume", "--env", name, "--json")
 
-    def back_on_blue(self, name: str) -> None:
-        """Blue serves and no run is open, whatever was left."""
+    def back_on_blue(self) -> None:
+        """Blue serves and no run of any environment is open, whatever was left."""
         for running in self._started:
             running.kill()
         self.supervisors_gone()
-        if self.state(name) in ("open", "green"):
-            self.rollback(name).ended(0)
+        for one in self.run("status", "--json").ended(0).json["environments"]:
+            if one["state"] in ("open", "green"):
+                self.rollback(one["environment"]).ended(0)
         if (sides := self.sides()) not in (("open", "fenced"), ("unprepared", "unprepared")):
             raise BenchFailed(f"blue is {sides[0]} and green {sides[1]}")
 

@@ -144,7 +144,7 @@ def once(stage: Staged, fault: Fault) -> Round:
     finally:
         run.healed()
         world.load(stage.home, CUSTOMERS)
-        stage.back_on_blue(NAME)
+        stage.back_on_blue()
 
 
 def _too_little(run: WatchedRun) -> float:

@@ -33,9 +33,9 @@ def status(c: Context, env: str = "", cost: bool = False, json: bool = False) ->
 
     found: list[dict[str, Any]] = []
     for name in [env] if env else names(DIRECTORY):
-        app = opened(name)
         entry: dict[str, Any] = {"environment": name, "state": "no run", "holder": None}
         try:
+            app = opened(name)
             state = app.recorded()
             if state is not None:
                 try:

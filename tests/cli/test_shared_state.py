@@ -24,6 +24,15 @@ def test_the_others_are_shown_all_the_same(shared: Shell) -> None:
     assert "env:STATE_DSN" in shared.invoke("status", "--env", "staging").ended(3).err
 
 
+def test_a_file_that_cannot_be_read_hides_no_other_environment(shell: Shell) -> None:
+    (shell.folder / "environments" / "staging.yaml").write_text("name: [", encoding="utf-8")
+    said = shell.invoke("status", "--json").ended(0)
+    found = {entry["environment"]: entry["state"] for entry in json.loads(said.out)["environments"]}
+    assert found["staging"].startswith("not known: ") and "staging.yaml" in found["staging"]
+    assert found["prod"] == "no run"
+    assert "staging.yaml" in shell.invoke("status", "--env", "staging").ended(3).err
+
+
 def test_a_command_without_env_does_not_guess(shared: Shell) -> None:
     said = shared.invoke("hold", "--reason", "r").ended(5)
     assert "whether staging has a run is not known" in said.err and "--env" in said.err

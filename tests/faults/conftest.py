@@ -26,7 +26,7 @@ def bare_stage(world_stage: Stage) -> Stage:
 
 @pytest.fixture
 def stage(bare_stage: Stage) -> Iterator[Stage]:
-    """The stage with blue serving; a run of the environment `bare` that a test leaves is taken back after it."""
-    bare_stage.back_on_blue("bare")
+    """The stage with blue serving; a run that a test leaves is taken back after it."""
+    bare_stage.back_on_blue()
     yield bare_stage
-    bare_stage.back_on_blue("bare")
+    bare_stage.back_on_blue()

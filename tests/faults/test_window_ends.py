@@ -34,7 +34,7 @@ def tight(stage: Stage) -> Iterator[Stage]:
     database = words["database"] | {"fence": {"dead_man": 6, "lock_timeout": 3, "catch_up": 3}}
     stage.environment("tight", smoke=None, checklist=None, database=database, window={"budget": 8})
     yield stage
-    stage.back_on_blue("tight")
+    stage.back_on_blue()
 
 
 @pytest.mark.parametrize("place", ["switch: connected", "switch: locked"])

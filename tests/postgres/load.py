@@ -133,6 +133,7 @@ def load(
         thread.start()
     try:
         writing(threads)
+        until(lambda: bool(watch.looks or watch.error), 60.0, "a first look of the watch at both sides")
         yield threads
         writing(threads)
     finally:

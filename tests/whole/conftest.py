@@ -19,7 +19,7 @@ def world_stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(world_stage: Stage) -> Iterator[Stage]:
-    """The stage with blue serving; a run of the environment `whole` that a test leaves is taken back after it."""
-    world_stage.back_on_blue("whole")
+    """The stage with blue serving; a run that a test leaves is taken back after it."""
+    world_stage.back_on_blue()
     yield world_stage
-    world_stage.back_on_blue("whole")
+    world_stage.back_on_blue()

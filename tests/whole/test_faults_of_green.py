@@ -55,7 +55,7 @@ def begin(stage: Stage) -> Iterator[Begin]:
     yield run
     for one in begun:
         one.healed()
-        stage.back_on_blue(NAME)
+        stage.back_on_blue()
     world.load(stage.home, 20)
 
 

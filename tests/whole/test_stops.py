@@ -23,7 +23,7 @@ def says_how_to_go_on(done: Done) -> None:
 @pytest.fixture
 def bare(stage: Stage) -> Stage:
     stage.environment("bare", smoke=None, checklist=None)
-    stage.back_on_blue("bare")
+    stage.back_on_blue()
     return stage
 
 
@@ -50,7 +50,7 @@ def test_until_then_hold_then_on(bare: Stage) -> None:
     assert back.json["outcome"] == "undone"
     assert bare.weights() == {"shop-blue": 50, "shop-green": 50}
     assert bare.sides() == ("fenced", "open")
-    bare.back_on_blue("bare")
+    bare.back_on_blue()
     bare.nothing_lost(first.began, "blue")
 
 
