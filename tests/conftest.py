@@ -4,12 +4,10 @@ import fcntl
 import os
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
-import aws_preloaded
+import preloading
 import pytest
 import server_logs
 
@@ -97,25 +95,16 @@ def _on_stage(item: pytest.Item) -> bool:
     return item.path.parent.name in ("whole", "faults")
 
 
+def pytest_sessionfinish() -> None:
+    preloading.close()
+
+
 @pytest.fixture(scope="session")
-def aws_cli() -> Iterator[str]:
+def aws_cli() -> str:
     """The folder of an aws command that works, loaded once for all calls: most of a call's time would be its start."""
-    with tempfile.TemporaryDirectory(prefix="cutover-aws-") as folder:
-        path = str(Path(folder, "socket"))
-        server = subprocess.Popen([_aws_python(), str(Path(aws_preloaded.__file__)), path])
-        try:
-            end = time.monotonic() + 30.0
-            while not Path(path).exists():
-                assert server.poll() is None and time.monotonic() < end, "the preloaded aws command did not start"
-                time.sleep(0.02)
-            command = Path(folder, "aws")
-            command.write_text(aws_preloaded.caller(path), encoding="utf-8")
-            command.chmod(0o755)
-            assert _works(str(command)), "the preloaded aws command does not work"
-            yield folder
-        finally:
-            server.terminate()
-            server.wait(timeout=10)
+    folder = preloading.folder("aws", _aws_python())
+    assert _works(str(folder / "aws")), "the preloaded aws command does not work"
+    return str(folder)
 
 
 def _aws_python() -> str:

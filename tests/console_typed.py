@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import preloading
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +32,7 @@ def console_on(page: Page, folder: Path, variables: Mapping[str, str], env: str,
 def console_link(folder: Path, variables: Mapping[str, str], env: str, *args: str) -> Iterator[str]:
     """The first link of a console that serves `env`; the console is ended afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "invoke", "console", "--env", env, *args],
+        [preloading.invoke(), "console", "--env", env, *args],
         cwd=folder,
         env={**variables, "CUTOVER_WHO": "ann@desk"},
         stdin=subprocess.DEVNULL,

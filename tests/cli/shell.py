@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import preloading
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Shell:
         keyboard, terminal = pty.openpty()
         try:
             os.write(keyboard, f"{line}\n".encode())
-            return self._run([sys.executable, "-m", "invoke", *args], stdin=terminal)
+            return self._run([preloading.invoke(), *args], stdin=terminal)
         finally:
             os.close(keyboard)
             os.close(terminal)
@@ -62,9 +63,8 @@ class Shell:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def invoke(self, *args: str) -> Said:
-        return self._run([sys.executable, "-m", "invoke", *args])
+        return self._run([preloading.invoke(), *args])
 
     def cutover(self, *args: str) -> Said:
         """The console script, as it is installed."""
-        script = "import sys; sys.argv[0] = 'cutover'; from cutover.cli.main import main; main()"
-        return self._run([sys.executable, "-c", script, *args])
+        return self._run([preloading.cutover(), *args])

@@ -3,11 +3,11 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import preloading
 import pytest
 from moves import PLAIN, VALIDATING, blue_switch, caught_up, planted, until
 from pairs import Pair
@@ -100,7 +100,7 @@ def test_validate_says_what_is_missing_and_then_lets_the_writes_go(lacking: Pair
     def validate(*flags: str) -> "subprocess.CompletedProcess[str]":
         dsns = {"BLUE_DSN": lacking.dsns["blue"], "GREEN_DSN": lacking.dsns["green"]}
         return subprocess.run(
-            [sys.executable, "-m", "invoke", "validate", "--env", "desk", *flags],
+            [preloading.invoke(), "validate", "--env", "desk", *flags],
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **dsns},
         )  # fmt: skip
 

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import preloading
 import pytest
 from markers import database, drop, followed_markers
 from pairs import Pair
@@ -30,7 +30,7 @@ class Desk:
 
     def validate(self, *flags: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "invoke", "validate", "--env", "desk", *flags],
+            [preloading.invoke(), "validate", "--env", "desk", *flags],
             cwd=self.folder,
             capture_output=True,
             text=True,
