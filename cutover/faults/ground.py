@@ -84,7 +84,7 @@ class Ground(Staged):
         self.make_folder()
         self.small("state").mkdir()
         if small:
-            _mounted(self.small("state"), "8m")
+            _mounted(self.small("state"), "64m")  # a hundred runs and more
             self._mounts.append(self.small("state"))
         (self.repository / "smoke").mkdir()
         (self.repository / "smoke" / "test_smoke.py").write_text(SMOKE, encoding="utf-8")
