@@ -11,6 +11,8 @@ import preloading
 import pytest
 import server_logs
 
+HERE = Path(__file__).parent
+
 # The commands that tests start would each compile every module again, which takes longer than what they do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -48,6 +50,12 @@ APART = {
     "test_crashes.py": "rigs",
     "test_lost_slot.py": "rigs",
 }
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is slow as a whole folder is not even read where slow tests are left out: that alone took seconds."""
+    slow = collection_path.is_dir() and collection_path.parent == HERE and collection_path.name in SLOW
+    return True if slow and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # the scheduler reads the marks in the same hook
