@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cutover.core.clock import Clock, SystemClock
@@ -224,4 +225,10 @@ class SqliteState:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise JournalBroken(
+                    f"{self.path}: the disk is full, and nothing goes on without its record. Free some space there; then "
+                    f"`invoke resume` goes on where this stopped, and `invoke rollback` goes back",
+                    next_command=f"df -h {quote(str(self.path.parent))}",
+                ) from error
             raise JournalBroken(f"{self.path}: {error}") from error
