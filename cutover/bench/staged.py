@@ -94,8 +94,8 @@ class Staged:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         return {**clean, "CUTOVER_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **(more or {})}
 
-    def program(self) -> Sequence[str]:
-        """What an operator's `invoke` is here."""
+    def program(self, task: str) -> Sequence[str]:
+        """What an operator's `invoke` is here, for this task."""
         return (sys.executable, "-m", "invoke")
 
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
@@ -104,7 +104,7 @@ class Staged:
         place.mkdir(parents=True)
         with (place / "out").open("w") as out, (place / "err").open("w") as err:
             process = subprocess.Popen(
-                [*self.program(), *args],
+                [*self.program(args[0]), *args],
                 cwd=self.repository,
                 env=self.variables(env),
                 stdin=subprocess.DEVNULL,

@@ -41,7 +41,7 @@ class TwinGround(Ground):
     def repository(self) -> Path:
         return self.root / "repository"
 
-    def program(self) -> Sequence[str]:
+    def program(self, task: str) -> Sequence[str]:
         return (sys.executable, "-m", "cutover.cli.main")
 
     def small(self, folder: str) -> Path:
