@@ -20,6 +20,15 @@ NAME = "shown"
 SLOWLY = 180_000.0  # ms
 
 
+def shown(page: Page) -> list[int]:
+    found: list[int] = page.locator("#log > li").evaluate_all("all => all.map(one => Number(one.dataset.seq))")
+    return found
+
+
+def written(stage: Stage) -> list[int]:
+    return [entry.seq for entry in stage.entries(NAME)]
+
+
 def test_there_and_back_by_its_buttons(stage: Stage, page: Page) -> None:
     go = {"go": {"before": "shift-50", "roles": ["traffic"], "criteria": "errors on blue as ever"}}
     stage.environment(NAME, approvals=go)
@@ -33,7 +42,7 @@ def test_there_and_back_by_its_buttons(stage: Stage, page: Page) -> None:
         assert "yes for traffic" in pressed(page, "#do-approve-go-traffic", NAME, "seen")
         page.locator("#head .state", has_text="green serves").wait_for(timeout=SLOWLY)
         page.locator("#cost", has_text="steps in about").wait_for(timeout=SLOWLY)
-        assert page.locator("#timeline .stage:not(.well)").count() == 0, "every phase is done"
+        expect(page.locator("#timeline .stage:not(.well)")).to_have_count(0, timeout=SLOWLY)
         for share in page.locator("#sides table").first.locator("tbody tr").all():
             # Observed, not only asked for: the page looks at the shares every ten seconds.
             expect(share.locator("td").nth(1)).to_have_text("100 %", timeout=SLOWLY)
@@ -42,9 +51,8 @@ def test_there_and_back_by_its_buttons(stage: Stage, page: Page) -> None:
         assert "is at it for ann@desk" in pressed(page, "#do-rollback", NAME, "checkout is slow")
         page.locator("#timeline", has_text="The way back").wait_for(timeout=SLOWLY)
         page.locator("#head .state", has_text="blue serves, rolled back").wait_for(timeout=SLOWLY)
-        entries = [entry for entry in stage.entries(NAME)]
-        seqs = page.locator("#log > li").evaluate_all("all => all.map(one => Number(one.dataset.seq))")
-        assert seqs == [entry.seq for entry in entries][-len(seqs) :], "every entry once, in order"
+        stage.eventually(lambda: shown(page) == written(stage)[-len(shown(page)) :], "every entry once, in order")
+        entries = stage.entries(NAME)
     (begun, *_) = [one for one in entries if one.kind == "leg-started"]
     assert (begun.data["who"], begun.data["reason"]) == ("ann@desk", "as planned")
     (back,) = [one for one in entries if one.kind == "leg-started" and one.data["direction"] == "back"]
