@@ -273,11 +273,10 @@ def carried_out(
     goes_on = failure.exit_code in (1, 5, 7, 8, 129, 130, 143) and not isinstance(
         failure, PlanChanged | PointOfNoReturn
     )
-    if not failure.next_command and goes_on and run:
+    if not failure.next_command and goes_on:
         name = app.environment.name
-        failure.next_command = (
-            goes_on_by or f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
-        )
+        either = goes_on_by or f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
+        failure.next_command = either if run else f"invoke status --env {name}   # and then the same again"
     raise exit_for(failure) from failure
 
 

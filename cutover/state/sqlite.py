@@ -226,9 +226,8 @@ class SqliteState:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                look = f"df -h {quote(str(self.path.parent))}"
                 raise JournalBroken(
-                    f"{self.path}: the disk is full, and nothing goes on without its record. Free some space there; then "
-                    f"`invoke resume` goes on where this stopped, and `invoke rollback` goes back",
-                    next_command=f"df -h {quote(str(self.path.parent))}",
+                    f"{self.path}: the disk is full, and nothing goes on without its record: free some space there ({look})"
                 ) from error
             raise JournalBroken(f"{self.path}: {error}") from error
