@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-OURS = (b"-m\0invoke\0", b"cutover.supervision\0", b"cutover.cli.main\0")
+OURS = (b"-m\0invoke\0", b"/invoke\0", b"cutover.supervision\0", b"cutover.cli.main\0")
 """Our own programs: they read the secrets of the environment that they were started with."""
 WANTED = (b"pytest\0", b"pg_dump\0", b"bash\0")
 WORDS: dict[str, Any] = {
