@@ -1,6 +1,7 @@
 """Journal and lease of one environment in one SQLite file: append-only, hash-chained, readable by its owner alone."""
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ COUNTED = (
     "SELECT (SELECT count(*) FROM entries INDEXED BY sqlite_autoindex_entries_1), "
     "(SELECT count(*) FROM entries NOT INDEXED)"
 )
+ROOM = 1 << 16  # bytes; the memory that its users share takes the half
 BUSY = 10.0  # seconds to wait for another process's transaction
 
 SCHEMA = """
@@ -82,7 +84,7 @@ class SqliteState:
                 self._db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._db.close()
-            raise JournalBroken(f"{path}: {error}") from error
+            raise _unusable(path, error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -121,7 +123,7 @@ class SqliteState:
             if than is not None and not read:
                 self._is_still_last(than)
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise JournalBroken(f"{self.path}: {error}") from error
+            raise _unusable(self.path, error) from error
         return going_on(read, than, str(self.path))
 
     def _number(self) -> int:
@@ -225,9 +227,25 @@ class SqliteState:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                look = f"df -h {quote(str(self.path.parent))}"
-                raise JournalBroken(
-                    f"{self.path}: the disk is full, and nothing goes on without its record: free some space there ({look})"
-                ) from error
-            raise JournalBroken(f"{self.path}: {error}") from error
+            raise _unusable(self.path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> JournalBroken:
+    """What is wrong with the file, as SQLite says it; a full disk, which it seldom names, in words of our own."""
+    if not _is_full(path.parent, error):
+        return JournalBroken(f"{path}: {error}")
+    return JournalBroken(
+        f"{path}: the disk is full, and nothing goes on without its record: free some space there "
+        f"(df -h {quote(str(path.parent))}); then `invoke status` says how to go on"
+    )
+
+
+def _is_full(folder: Path, error: Exception) -> bool:
+    """Whether there is no space: where a file beside it cannot grow, SQLite only says that it could not be read or opened."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return False
+    try:
+        return code == sqlite3.SQLITE_FULL or shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False

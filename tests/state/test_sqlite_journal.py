@@ -1,6 +1,7 @@
 """The SQLite journal: append-only, chained, private, fenced, and whole after a kill."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -221,6 +223,22 @@ def test_a_full_disk_ends_as_our_error_and_leaves_a_prefix(state: SqliteState) -
     assert len(state.entries()) == kept + 1
 
 
+def test_a_file_that_cannot_grow_is_told_from_one_that_cannot_be_opened(
+    state: SqliteState, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.close()
+    log = path.with_name(f"{path.name}-wal")
+    log.mkdir()  # SQLite can neither make nor read it, and says no more than that
+    with pytest.raises(JournalBroken) as told:
+        SqliteState(path)
+    assert "full" not in told.value.message
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(JournalBroken, match="the disk is full, .* `invoke status` says how to go on"):
+        SqliteState(path)
+    log.rmdir()
+    SqliteState(path).close()
+
+
 def test_wishes_are_left_without_the_lease(state: SqliteState, path: Path) -> None:
     state.acquire(who="ann", operation="test")
     other = SqliteState(path)
@@ -249,6 +267,7 @@ def test_threads_of_one_process_take_turns(state: SqliteState) -> None:
 CHILD = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from cutover.state.sqlite import SqliteState
 state = SqliteState(Path(sys.argv[1]))
 lease = state.acquire(who="child", operation="write")
