@@ -1,8 +1,9 @@
 """Commands without their start: one process loads a program, and forks for every call that a small caller hands over.
 
-`python -P preloaded.py SOCKET aws` runs with the interpreter of the aws client's own venv, `… invoke` with ours; both end with their parent. What is called is the program's own entry, in a process of its own, in the caller's
-folder, with its environment, arguments, input and output. The caller passes signals on and ends as the process did; when the
-caller is killed, the process is, too.
+`python -P preloaded.py SOCKET aws` runs with the interpreter of the aws client's own venv, `… invoke` with ours; both end
+with their parent. What is called is the program's own entry, in a process of its own, in the caller's folder, with its
+environment, arguments, input and output. The caller passes signals on and ends as the process did; when the caller is
+killed, the process is, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from contextlib import suppress
 
 Entry = Callable[[], object]
 LOADED = ("aws", "cli", "core", "environment", "metrics", "net", "plans", "postgres", "report", "runbook", "state")
+"""Every module of these packages: what most commands need."""
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 CALLER = """#!{python} -IS
@@ -36,15 +38,23 @@ server.sendall(said)
 signals = {signals!r}
 signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 pid = int.from_bytes(server.recv(4), "big")
+if not pid:  # 0 would be our whole process group
+    sys.exit("the preloaded command did not begin")
+def pass_on(number, _):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:  # it has just ended
+        pass
 for one in signals:
-    signal.signal(one, lambda number, _: os.kill(pid, number))
+    signal.signal(one, pass_on)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 status = server.recv(4)
 if not status:
     sys.exit("the preloaded command died")
 code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if -code != signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
@@ -61,8 +71,9 @@ def serve(path: str, entry: Entry, kept: dict[str, str]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     gc.freeze()  # what is loaded is never looked through again, so its pages stay shared
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        listener.bind(f"{path}.new")
         listener.listen(64)
+        os.rename(f"{path}.new", path)  # who finds it is answered
         listener.settimeout(0.5)
         while os.getppid() == parent:
             try:
