@@ -10,6 +10,7 @@ from invoke.tasks import task
 from cutover.cli.ends import ended, exit_for, say
 
 ENV = "environment: a file environments/NAME.yaml"
+STOPPED = 1  # the exit code of what stopped for no reason of its own
 
 
 @task(
@@ -273,10 +274,13 @@ def carried_out(
     goes_on = failure.exit_code in (1, 5, 7, 8, 129, 130, 143) and not isinstance(
         failure, PlanChanged | PointOfNoReturn
     )
-    if not failure.next_command and goes_on:
-        name = app.environment.name
-        either = goes_on_by or f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
-        failure.next_command = either if run else f"invoke status --env {name}   # and then the same again"
+    name = app.environment.name
+    if not failure.next_command and goes_on and run:
+        failure.next_command = (
+            goes_on_by or f"invoke resume --env {name}   or   invoke rollback --env {name} --reason '…'"
+        )
+    elif not failure.next_command and failure.exit_code == STOPPED:
+        failure.next_command = f"invoke status --env {name}   # once that is mended; then the same again"
     raise exit_for(failure) from failure
 
 
