@@ -137,6 +137,8 @@ class Staged:
         for one in self.run("status", "--json").ended(0).json["environments"]:
             if one["state"] in ("open", "green"):
                 self.rollback(one["environment"]).ended(0)
+            elif one["state"].startswith("not known"):
+                raise BenchFailed(f"{one['environment']}: {one['state']}")
         if (sides := self.sides()) not in (("open", "fenced"), ("unprepared", "unprepared")):
             raise BenchFailed(f"blue is {sides[0]} and green {sides[1]}")
 
