@@ -111,8 +111,18 @@ class Table:
     def identifier(self) -> sql.Identifier:
         return sql.Identifier(self.namespace, self.name)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells its rows apart: the primary key, or unique columns that are never NULL."""
+        never_null = (one for one in self.unique if all(self.column(name).not_null for name in one))
+        return self.primary or next(never_null, ())
+
     def column(self, name: str) -> Column:
         return next(one for one in self.columns if one.name == name)
+
+
+SHOPS = frozenset({("public", "webhooks"), ("public", "creators"), ("public", "Weird Name")})
+"""The demo shop's tables outside of its own schema."""
 
 
 @dataclass
@@ -120,12 +130,14 @@ class Catalog:
     """Reads tables and types from one server; a type is asked once."""
 
     connection: Connection
+    spared: frozenset[tuple[str, str]] = SHOPS
+    """Tables that are not looked at, by namespace and name."""
     _types: dict[int, Type] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
-        """Every table of the schema, but for the demo shop's and an extension's; partitions are their parent's."""
+        """Every table of the database, but for those that are spared and an extension's; partitions are their parent's."""
         rows = self.connection.execute(_TABLES, [list(SKIPPED)]).fetchall()
-        return [self._table(*row) for row in rows if (row[1], row[2]) not in SHOPS]
+        return [self._table(*row) for row in rows if (row[1], row[2]) not in self.spared]
 
     def _table(self, oid: int, namespace: str, name: str, parted: bool, key: str | None) -> Table:
         unique = [(bool(primary), tuple(columns)) for primary, columns in self._asked(_UNIQUE, oid)]
@@ -158,7 +170,3 @@ class Catalog:
 
     def _asked(self, question: str, oid: int) -> Sequence[tuple[Any, ...]]:
         return self.connection.execute(question.encode(), [oid]).fetchall()
-
-
-SHOPS = {("public", "webhooks"), ("public", "creators"), ("public", "Weird Name")}
-"""The demo shop's tables outside of its own schema."""

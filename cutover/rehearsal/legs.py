@@ -130,11 +130,13 @@ class Walk:
 
     def prove(self, side: str) -> None:
         """This side alone accepts writes, nothing that was promised is lost or there twice, and the journal holds; raises RehearsalFailed."""
-        pair = self.stage.app.means.pairs[0]
-        sides = read_sides(pair.blue, pair.green)
-        states = (sides.blue, sides.green)
-        if states not in (GREEN_SERVES if side == "green" else BLUE_SERVES):
-            raise RehearsalFailed(f"{side} was to serve alone, and blue is {sides.blue}, green {sides.green}")
+        for pair in self.stage.app.means.pairs:
+            sides = read_sides(pair.blue, pair.green)
+            if (sides.blue, sides.green) not in (GREEN_SERVES if side == "green" else BLUE_SERVES):
+                which = f" of {pair.name}" * bool(pair.name)
+                raise RehearsalFailed(
+                    f"{side}{which} was to serve alone, and blue is {sides.blue}, green {sides.green}"
+                )
         self._no_write_lost(side)
         self.promised(side)
         state = self.stage.app.state()
@@ -148,7 +150,7 @@ class Walk:
     def _no_write_lost(self, side: str) -> None:
         ledger = Ledger(self.stage.variables["SHOP_LEDGER"])
         keys = ledger.between(self._since, time.time()).acknowledged
-        pair = self.stage.app.means.pairs[0]
+        pair = self.stage.shop
         database = pair.green if side == "green" else pair.blue
         counted: Counter[str] = Counter()
         with database.open("rehearsal") as session:

@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +31,11 @@ from cutover.rehearsal.writer import Writer, writing
 from cutover.rehearsal_record import FAILED, FILE, RUNBOOKS, SCHEMA, SUCCEEDED, parts, sealed
 from cutover.runbook.files import replaced
 from cutover.world import prometheus
+from cutover.world.likeness import SHOP
 
 PAGE = "rehearsal.md"
+SHOP_WORD = "SHOP"
+"""How the variables of the shop's database begin."""
 SHOP_ROWS, RATE = 60_000, 40
 """Of the demo shop beside the schema's tables, and its customers' requests per second."""
 
@@ -61,7 +65,8 @@ class Rehearsal:
     schedules: Sequence[Schedule] = ()
     under_faults: Sequence[Result] = ()
     compared: int = 0
-    found: Filled = field(default_factory=Filled)
+    found: dict[str, Filled] = field(default_factory=dict)
+    """What was filled, by how the variables of its database begin."""
     _began: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
@@ -76,9 +81,13 @@ class Rehearsal:
         with staged(self.twin, self.root, self.say, kept=self.wanted.kept) as stage:
             self.compared = proven_same(self.app.plan, stage.app.plan, self.twin.rewritten, self.twin.not_rehearsed)
             self.say(f"the twin's plan is the one of {self.name}: {self.compared} phases, items and guards compared")
-            self._with_schema(stage)
-            with writing(stage.variables, self.found, self.wanted.seed) as writer, remembering(stage.app):
-                walk = Walk(stage, self.say, writer.prove)
+            self.filled_with_rows(stage)
+            with ExitStack() as beside:
+                writers = [
+                    beside.enter_context(writing(stage.variables, name, found)) for name, found in self.found.items()
+                ]
+                beside.enter_context(remembering(stage.app))
+                walk = Walk(stage, self.say, lambda side: _proven(writers, side))
                 try:
                     walk.all_legs()
                     if self.schedules:
@@ -87,7 +96,7 @@ class Rehearsal:
                     raise
                 except CutoverError as error:
                     why = error.message
-                document = self._document(walk, writer, why)
+                document = self._document(walk, sum(writer.promised for writer in writers), why)
         return document
 
     def _under_faults(self, stage: Stage, walk: Walk) -> None:
@@ -95,20 +104,29 @@ class Rehearsal:
         last = self.app.plan.phases[-1].name
         walk.back(last)
         slowest = max(leg.seconds for leg in walk.legs)
-        under = UnderFaults(stage, self.twin.text, walk.people.answer, slowest, self.say)
+        under = UnderFaults(stage, stage.text, walk.people.answer, slowest, self.say)
         self.under_faults = under.results
         under.all_of(self.schedules)
         if problems := [f"{', '.join(one.strikes)}: {one.problems[0]}" for one in under.results if one.problems]:
             raise RehearsalFailed(f"under faults: {'; '.join(problems)}")
         walk.prove("blue")
 
-    def _with_schema(self, stage: Stage) -> None:
+    def filled_with_rows(self, stage: Stage) -> None:
+        """In every database that is not the shop's; in that one, too, where it has a schema of the environment's."""
+        for name in self.twin.beside:
+            dsn = stage.variables[f"{name}_BLUE_DSN"]
+            self.found[name] = filled(dsn, self.wanted.scale, self.wanted.seed, self.say, frozenset())
         if self.wanted.schema is None:
             return
-        self.wanted.schema.load(stage.variables)
-        self.found = filled(stage.variables["SHOP_BLUE_DSN"], self.wanted.scale, self.wanted.seed, self.say)
+        self.wanted.schema.load(stage.variables, self._with_tables())
+        dsn = stage.variables["SHOP_BLUE_DSN"]
+        self.found[SHOP_WORD] = filled(dsn, self.wanted.scale, self.wanted.seed, self.say)
 
-    def _document(self, walk: Walk, writer: Writer, why: str) -> dict[str, Any]:
+    def _with_tables(self) -> tuple[str, ...]:
+        """The sides that have tables before the plan makes some."""
+        return ("blue",) if SHOP in self.twin.likeness.without_tables else ("blue", "green")
+
+    def _document(self, walk: Walk, promised: int, why: str) -> dict[str, Any]:
         entries, never = walk.entries(), walk.never_undone()
         if not why and never:
             why = f"these steps were never taken back: {', '.join(never)}"
@@ -130,14 +148,17 @@ class Rehearsal:
             "seed": self.wanted.seed,
             "scale": self.wanted.scale,
             "schema_file": self._schema(),
-            "rows": {"blue": SHOP_ROWS + self.found.rows, "tables": len(self.found.counts)},
+            "rows": {
+                "blue": SHOP_ROWS + sum(one.rows for one in self.found.values()),
+                "tables": sum(len(one.counts) for one in self.found.values()),
+            },
             "legs": [asdict(leg) for leg in walk.legs],
             "not_ended_after": walk.skipped,
             "steps": measured.steps(entries),
             "phases": measured.phases(entries),
             "rollback_seconds": measured.rollbacks(walk.legs),
             "write_pause_ms": measured.pauses(walk.legs),
-            "promised": f"{walk.proven} orders of customers, {writer.promised} rows of the schema's tables",
+            "promised": f"{walk.proven} orders of customers, {promised} rows of other tables",
             "lost": 0 if not why else None,
             "doubled": 0 if not why else None,
             "undone": sorted(walk.undone()),
@@ -150,16 +171,21 @@ class Rehearsal:
         }
 
     def _schema(self) -> dict[str, Any] | None:
-        schema = self.wanted.schema
+        schema, found = self.wanted.schema, self.found.get(SHOP_WORD, Filled())
         if schema is None:
             return None
         return {
             "file": schema.name,
             "sha256": schema.sha256,
-            "tables": len(self.found.counts),
+            "tables": len(found.counts),
             "left_out": list(schema.left_out),
-            "empty": dict(self.found.empty),
+            "empty": dict(found.empty),
         }
+
+
+def _proven(writers: Sequence[Writer], side: str) -> None:
+    for writer in writers:
+        writer.prove(side)
 
 
 def written(name: str, document: dict[str, Any]) -> list[Path]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,14 +42,13 @@ class Schema:
     loaded: tuple[Statement, ...]
     left_out: list[str] = field(default_factory=list)
 
-    def load(self, variables: Mapping[str, str]) -> None:
-        """Into blue and green; raises Refused with the line of what a server refuses, and for a missing extension."""
+    def load(self, variables: Mapping[str, str], sides: Sequence[str] = ("blue", "green")) -> None:
+        """Into the shop's database on these sides; raises Refused with the line of what a server refuses, and for a missing extension."""
         if self.is_the_shops():
             self.left_out.append("all of it: it is the demo shop's own schema, which is there")
             return
-        addresses = [variables[name] for name in ("SHOP_BLUE_DSN", "SHOP_GREEN_DSN")]
-        for side, address in zip(("blue", "green"), addresses, strict=True):
-            with psycopg.connect(address, connect_timeout=5) as connection:
+        for side in sides:
+            with psycopg.connect(variables[f"SHOP_{side.upper()}_DSN"], connect_timeout=5) as connection:
                 connection.execute("SET default_transaction_read_only = off")
                 connection.commit()
                 self._extensions(connection, side)

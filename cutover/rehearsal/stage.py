@@ -12,14 +12,16 @@ from types import FrameType
 
 from cutover.app import App, open_environment
 from cutover.core.errors import Interrupted, Refused
+from cutover.postgres.pair import DatabasePair
 from cutover.rehearsal.commands import Commands
 from cutover.rehearsal.figures import LOGS
 from cutover.rehearsal.twin import Twin
 from cutover.world import world, world_state
 from cutover.world.building import ACCESS
-from cutover.world.customers import ORDERED
 
 Say = Callable[[str], None]
+FLAGS = "flags"
+SHOP_BLUE = "SHOP_BLUE_DSN"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -30,6 +32,14 @@ class Stage:
     app: App
     commands: Commands
     world: Path
+    text: str
+    """Of the twin's file."""
+
+    @property
+    def shop(self) -> DatabasePair:
+        """The pair of databases that the customers buy in."""
+        means = self.app.means
+        return next(one for one in means.pairs if means.words(one).blue.name == SHOP_BLUE)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -47,26 +57,28 @@ def staged(twin: Twin, root: Path, say: Say, *, kept: bool = False) -> Iterator[
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(root, name), _interrupts():
         home, folder = root / "home", root / "repository"
-        _cleared(home, folder)
+        _cleared(root, home)
         (folder / "environments").mkdir(parents=True)
         (root / "log").mkdir(exist_ok=True)
-        (folder / "environments" / f"{name}.yaml").write_text(twin.text, encoding="utf-8")
         _linked(folder, environment.smoke.path)
         commands = Commands(folder, home, root / "log")
         try:
-            world.up(
+            up = world.up(
                 home,
                 rows=environment.world.rows,
                 rate=environment.world.rate,
                 watched=environment.world.watched,
-                logged=True,
-                # Orders of before as often as they come now: what is counted over minutes is steady from the beginning.
-                apart=1 / (environment.world.rate * ORDERED),
-                sold_at=twin.sites,
+                hooks=environment.world.hooks,
+                likeness=twin.likeness,
                 log=say,
             )
+            for file, content in twin.files.items():
+                (folder / FLAGS).mkdir(exist_ok=True)
+                (folder / FLAGS / file).write_text(content, encoding="utf-8")
+            text = twin.placed(up.environment, folder / FLAGS)
+            (folder / "environments" / f"{name}.yaml").write_text(text, encoding="utf-8")
             (folder / LOGS).symlink_to(world.folder(home) / ACCESS)
-            yield Stage(_opened(name, folder, home), commands, world.folder(home))
+            yield Stage(_opened(name, folder, home), commands, world.folder(home), text)
         finally:
             commands.end()
             if kept:
@@ -97,12 +109,11 @@ def _opened(name: str, folder: Path, home: Path) -> App:
             os.environ["CUTOVER_HOME"] = before
 
 
-def _cleared(home: Path, folder: Path) -> None:
-    """Takes away what a rehearsal left that was killed."""
+def _cleared(root: Path, home: Path) -> None:
+    """Takes away what a rehearsal left that was killed, or kept."""
     world.down(home)
-    for place in (home, folder):
-        if place.exists():
-            shutil.rmtree(place)
+    for place in root.iterdir():
+        shutil.rmtree(place)
 
 
 @contextmanager

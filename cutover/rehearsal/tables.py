@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from cutover.rehearsal.catalog import Catalog, Column, Connection, Reference, Table
+from cutover.rehearsal.catalog import SHOPS, Catalog, Column, Connection, Reference, Table
 from cutover.rehearsal.limits import limits_of
 from cutover.rehearsal.values import NULLS, NoValue, Values
 
@@ -87,12 +87,14 @@ class Maker:
         )
 
 
-def filled(dsn: str, scale: int, seed: int, say: Callable[[str], None]) -> Filled:
-    """Fills every table of the database, but for the demo shop's, with `scale` rows; the same seed gives the same rows."""
+def filled(
+    dsn: str, scale: int, seed: int, say: Callable[[str], None], spared: frozenset[tuple[str, str]] = SHOPS
+) -> Filled:
+    """Fills every table of the database, but for those that are spared, with `scale` rows; the same seed gives the same rows."""
     found = Filled()
     with psycopg.connect(dsn, connect_timeout=5) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        tables = Catalog(connection).tables()
+        tables = Catalog(connection, spared).tables()
         order = in_order(tables)
         at = {table.oid: place for place, table in enumerate(order)}
         for table in order:
@@ -109,7 +111,7 @@ def filled(dsn: str, scale: int, seed: int, say: Callable[[str], None]) -> Fille
         connection.autocommit = True
         connection.execute("VACUUM (ANALYZE)")
     say(
-        f"{len(found.counts)} tables have {found.rows:,} rows"
+        f"{len(found.counts)} table{'s' * (len(found.counts) != 1)} with {found.rows:,} rows"
         + "".join(f"; {n} is empty: {w}" for n, w in found.empty.items())
     )
     return found

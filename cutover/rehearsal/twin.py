@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from cutover.core.errors import Refused
@@ -9,10 +11,16 @@ from cutover.core.plain import span
 from cutover.environment import Environment, rules
 from cutover.environment.figures import known_figures
 from cutover.metrics.rule import Rule
+from cutover.rehearsal.databases import POOL_PLACE, databases
 from cutover.rehearsal.figures import stand_ins
 from cutover.rehearsal.spans import Shorter, longest_look, shorten
+from cutover.rehearsal.steered import FILES, Steered
 from cutover.rehearsal.watched import checkpoints, comparison
 from cutover.rehearsal.words import ADDRESS, OUTSIDE, SIZE, NotRehearsed, Rewritten, Words
+from cutover.rehearsal.work import work
+from cutover.world.customers import ORDERED
+from cutover.world.databases import POOL_FILE
+from cutover.world.likeness import Likeness
 from cutover.world.sites import Balanced, Site, Weighted
 
 LONGEST_SOAK = 60.0
@@ -25,19 +33,27 @@ FEW = 0.5
 """Of the requests that the smallest share brings so many are enough for a verdict, because they come unevenly."""
 ACCOUNT, REGION = "123456789012", "us-east-1"
 """The AWS account of the local world."""
-EMPTY_IN_THE_TWIN = ("workers", "configuration", "steps", "flags", "databases")
 INSIDE = ("env:SHOP_BLUE_URL", "env:SHOP_GREEN_URL")
 
 
 @dataclass(frozen=True)
 class Twin:
-    """The twin's environment, the text of its file, the hostnames that the world serves, and how it differs."""
+    """The twin's environment, the text of its file, what its world has otherwise, and how it differs."""
 
     environment: Environment
     text: str
-    sites: tuple[Site, ...]
+    likeness: Likeness
+    beside: tuple[str, ...]
+    """How the variables of its databases begin, without the shop's own."""
     rewritten: tuple[Rewritten, ...]
     not_rehearsed: tuple[NotRehearsed, ...]
+
+    files: Mapping[str, str]
+    """Of flags: the text of each, by its name."""
+
+    def placed(self, variables: Mapping[str, str], files: Path) -> str:
+        """The text of the environment's file in the world that has these variables, with the files of flags in this folder."""
+        return self.text.replace(POOL_PLACE, variables.get(POOL_FILE, POOL_PLACE)).replace(FILES, str(files))
 
 
 def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) -> Twin:
@@ -47,7 +63,9 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     """
     words = Words.of(environment)
     _refused(words)
-    sites = tuple(_sites(words))
+    steered = Steered()
+    sites = tuple(_sites(words, steered))
+    background, its_databases = work(words, steered), databases(words)
     found = _rules(environment)
     few = FEW * rate * environment.shift.shares[0] / 100
     shorter = Shorter.so_that_fit(found, few) if longest_look(found) > LONGEST_SOAK else Shorter()
@@ -57,38 +75,47 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
         listed = "\n  ".join(words.no_twin)
         raise Refused(f"{environment.name} cannot be rehearsed whole; there is no twin yet of:\n  {listed}")
     words.put(("protected",), False, OUTSIDE)
-    words.put(("world",), {"rows": rows, "rate": rate, **({"watched": True} if watched else {})}, ADDRESS)
+    beside = {"watched": True} if watched else {}
+    beside |= {"hooks": True} if its_databases.hooks else {}
+    words.put(("world",), {"rows": rows, "rate": rate, **beside}, ADDRESS)
     _addresses(words)
-    _databases(words)
     _people_and_channels(words)
     _times(words, _soak(words, shorter))
     checkpoints(words)
     words.leave_out("TLS at the listeners", "the twin's load balancers speak HTTP on the same listener ports")
-    return Twin(words.environment(), words.text(), sites, tuple(words.rewritten), tuple(words.not_rehearsed))
+    likeness = Likeness(
+        sites,
+        background,
+        logged=True,
+        # Orders of before as often as they come now: what is counted over minutes is steady from the beginning.
+        apart=1 / (rate * ORDERED),
+        further=tuple(its_databases.further),
+        without_tables=frozenset(its_databases.without_tables),
+        pools=its_databases.pools,
+    )
+    beside_it = tuple(its_databases.beside)
+    found_other = tuple(words.rewritten), tuple(words.not_rehearsed)
+    return Twin(words.environment(), words.text(), likeness, beside_it, *found_other, steered.files)
 
 
 def _refused(words: Words) -> None:
     """Everything that would be a part of the plan, and has no counterpart in the world."""
-    for name in EMPTY_IN_THE_TWIN:
-        if found := words.at(name):
-            words.no_twin.append(f"{name}: {', '.join(found)}")
+    if found := words.at("flags"):
+        words.no_twin.append(f"flags: {', '.join(found)}")
     if words.at("shared_database"):
         words.no_twin.append("shared_database: the twin has a database on each side")
     elif not words.at("database") and not words.at("databases"):
         words.no_twin.append("an environment without a database")
-    if (kind := words.at("database", "clients", "kind")) not in (None, "multi-host"):
-        words.no_twin.append(f"database.clients: kind {kind}")
-    if words.at("database", "schema") == "copied":
-        words.no_twin.append("database.schema: copied")
 
 
-def _sites(words: Words) -> Iterator[Site]:
+def _sites(words: Words, steered: Steered) -> Iterator[Site]:
     zones = [str(one["carrier"]["zone"]) for one in words.at("hostnames").values() if "zone" in one["carrier"]]
     for name, one in words.at("hostnames").items():
         carrier, host = one["carrier"], str(one["host"])
         match carrier["kind"]:
-            case "alb" if not carrier.get("rule") and not carrier.get("sticky"):
+            case "alb" if _serves_all(carrier.get("rule"), host):
                 zone = next((zone for zone in zones if host.endswith(f".{zone}")), host.partition(".")[2])
+                rule = carrier.get("rule") or {}
                 yield Balanced(
                     host,
                     zone,
@@ -97,11 +124,16 @@ def _sites(words: Words) -> Iterator[Site]:
                     carrier["green"],
                     carrier["listener_port"],
                     TTL,
+                    rule.get("host", ""),
+                    rule.get("path", ""),
+                    carrier.get("sticky") or 0,
                 )
             case "route53" if _plain(carrier):
                 blue, green = carrier["health"]
                 port, zone = carrier["listener_port"], carrier["zone"]
                 yield Weighted(host, zone, carrier["blue"], carrier["green"], blue, green, port, TTL)
+            case _ if steered.takes(words, name, carrier):
+                continue
             case kind:
                 words.no_twin.append(f"hostnames.{name}.carrier: kind {kind}{_odd(carrier)}")
     served = {name for site in _balancers(words) for name in site}
@@ -110,12 +142,17 @@ def _sites(words: Words) -> Iterator[Site]:
             words.no_twin.append(f"maintenance.load_balancers: {balancer}, which no hostname names")
 
 
+def _serves_all(rule: Mapping[str, Any] | None, host: str) -> bool:
+    """Whether the rule, if there is one, takes every request for the hostname: the twin's customers ask for all of the shop."""
+    return rule is None or (rule.get("path") in (None, "*", "/*") and fnmatchcase(host, rule["host"].lower()))
+
+
 def _plain(carrier: Mapping[str, Any]) -> bool:
     return carrier["type"] == "CNAME" and len(carrier["health"]) == 2 and not _odd(carrier)
 
 
 def _odd(carrier: Mapping[str, Any]) -> str:
-    odd = [key for key in ("rule", "sticky", "private", "alias", "above", "migrate", "resolver") if carrier.get(key)]
+    odd = [key for key in ("rule", "private", "alias", "above", "migrate", "resolver") if carrier.get(key)]
     if carrier["kind"] == "route53":
         odd += [f"type {carrier['type']}"] if carrier["type"] != "CNAME" else []
         odd += ["health, which has to name two load balancers"] if len(carrier["health"]) != 2 else []
@@ -162,19 +199,6 @@ def _witnesses(words: Words, name: str, observed: Mapping[str, Any]) -> None:
     if "logs" in observed:
         words.put((*place, "logs"), None, OUTSIDE)
         words.leave_out(f"hostnames.{name}.observed.logs", "the twin's load balancers write no access logs to S3")
-
-
-def _databases(words: Words) -> None:
-    for side in ("blue", "green"):
-        words.put(("database", side), f"env:SHOP_{side.upper()}_DSN", ADDRESS)
-    for way in ("blue_from_green", "green_from_blue"):
-        words.put(("database", way), None, ADDRESS)
-    backup = words.at("database", "backup")
-    if backup["kind"] == "rds-snapshot":
-        words.put(("database", "backup"), {"kind": "dump", "before": backup["before"]}, OUTSIDE)
-        words.leave_out("database.backup", "there is no RDS in the twin: a dump by pg_dump stands for the snapshot")
-    elif backup.get("folder") is not None:
-        words.put(("database", "backup", "folder"), None, ADDRESS)
 
 
 def _rules(environment: Environment) -> tuple[Rule, ...]:

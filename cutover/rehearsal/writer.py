@@ -39,7 +39,9 @@ class Writer:
         number = 0
         while not self._over.is_set():
             try:
-                with psycopg.connect(self.dsn, connect_timeout=5, application_name=NAME, autocommit=True) as connection:
+                with psycopg.connect(
+                    self.dsn, connect_timeout=5, application_name=NAME, autocommit=True, prepare_threshold=None
+                ) as connection:
                     while not self._over.wait(PAUSE):
                         number += 1
                         self._one(connection, self.makers[number % len(self.makers)])
@@ -51,8 +53,8 @@ class Writer:
             row = maker.row()
         except NoValue:
             return
-        primary = sql.SQL(", ").join(map(sql.Identifier, maker.table.primary))
-        statement = maker.statement() + sql.SQL(" RETURNING {}").format(primary)
+        key = sql.SQL(", ").join(map(sql.Identifier, maker.table.key))
+        statement = maker.statement() + sql.SQL(" RETURNING {}").format(key)
         try:
             found = connection.execute(statement, list(row.values())).fetchall()
         except (psycopg.errors.IntegrityError, psycopg.errors.DataError):
@@ -78,7 +80,7 @@ class Writer:
 
 
 def _missing(connection: "psycopg.Connection[tuple[Any, ...]]", maker: Maker, keys: Sequence[tuple[Any, ...]]) -> int:
-    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in maker.table.primary)
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in maker.table.key)
     there = set(connection.execute(sql.SQL("SELECT {} FROM {}").format(columns, maker.table.identifier)).fetchall())
     return sum(tuple(_said(connection, part) for part in key) not in there for key in keys)
 
@@ -91,13 +93,16 @@ def _said(connection: "psycopg.Connection[tuple[Any, ...]]", part: Any) -> str:
 
 
 @contextmanager
-def writing(variables: Mapping[str, str], found: Filled, seed: int) -> Iterator[Writer]:
-    """A writer at work on the schema's tables that have a key; one that has nothing to do where there is none."""
-    makers = [maker for maker in found.makers if maker.table.primary and found.counts[maker.table.label]][::1]
+def writing(variables: Mapping[str, str], database: str, found: Filled) -> Iterator[Writer]:
+    """A writer at work on the filled tables that have a key; one that has nothing to do where there is none.
+
+    `database` is how the variables with its addresses begin.
+    """
+    makers = [maker for maker in found.makers if maker.table.key and found.counts[maker.table.label]]
     step = max(1, len(makers) // TABLES)
     writer = Writer(
-        variables["SHOP_APP_DSN"],
-        {side: variables[f"SHOP_{side.upper()}_DSN"] for side in ("blue", "green")},
+        variables[f"{database}_APP_DSN"],
+        {side: variables[f"{database}_{side.upper()}_DSN"] for side in ("blue", "green")},
         makers[::step][:TABLES],
     )
     if not writer.makers:

@@ -1,4 +1,4 @@
-"""A real PgBouncer in front of a pair of servers, for tests and measurements: its clients see one address, whichever side serves."""
+"""A real PgBouncer in front of a pair of servers: its clients see one address, whichever side serves."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
-from cutover.core.errors import CutoverError
 from cutover.postgres.pgbouncer import Pool
 from cutover.world import servers
-from cutover.world.processes import WorldError, free_port, launch, poll, stop, tail
+from cutover.world.processes import Process, WorldError, free_port, launch, poll, stop, tail
 
+NAME, FILE = "pgbouncer", "pgbouncer.ini"
 PROGRAM = Path("/usr/sbin/pgbouncer")
+INSTALL = "apt-get install pgbouncer"
 READY = 10.0  # seconds
-ENTRY = "{database} = host=127.0.0.1 port={port} dbname={database}"
-SETTINGS = """; a comment about {database} = host=nowhere
+ENTRY = "{entry} = host=127.0.0.1 port={port} dbname={database}"
+SETTINGS = """; a comment about {first} = host=nowhere
 [databases]
 other = host=127.0.0.1 port=1 dbname=other
 {entries}
@@ -66,40 +68,66 @@ def bouncer(ports: Mapping[str, int], database: str, *more: str) -> Iterator[Bou
 
     Raises WorldError when it does not start.
     """
-    if not PROGRAM.exists():
-        raise WorldError(f"{PROGRAM} is not there", next_command="apt-get install pgbouncer")
-    account, port = servers.unprivileged(), free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="cutover-bouncer-") as place:
         folder = Path(place)
-        (folder / "users.txt").write_text('"shop" ""\n"postgres" ""\n', encoding="utf-8")
-        file = folder / "pgbouncer.ini"
-        entries = "\n".join(ENTRY.format(database=name, port=ports["blue"]) for name in (database, *more))
-        settings = SETTINGS.format(database=database, entries=entries, port=port, folder=folder)
-        file.write_text(settings, encoding="utf-8")
-        file.chmod(0o640)
-        for path in (folder, *folder.iterdir()):
-            if account.uid is not None and account.gid is not None:
-                os.chown(path, account.uid, account.gid)
-        log = folder / "log"
-        process = launch(
-            "pgbouncer", [str(PROGRAM), str(file)], log=log, env={"PATH": "/usr/bin:/bin"}, account=account, cwd=folder
-        )
+        write(folder, port, {name: name for name in (database, *more)}, ports["blue"])
+        process = start(folder, port, folder / "log")
         about = {
             "database": database,
-            "file": str(file),
-            "admin": f"host=127.0.0.1 port={port} user=postgres dbname=pgbouncer",
+            "file": str(folder / FILE),
+            "admin": console(port),
             **{side: f"127.0.0.1:{ports[side]}" for side in ("blue", "green")},
         }
-        front = Bouncer(about, f"host=127.0.0.1 port={port} user=shop dbname={database} connect_timeout=10")
         try:
-            poll(lambda: _answers(front), READY, lambda: f"PgBouncer is not ready after {READY:g} s:\n{tail(log)}")
-            yield front
+            yield Bouncer(about, f"host=127.0.0.1 port={port} user=shop dbname={database} connect_timeout=10")
         finally:
             stop([process], signum=signal.SIGTERM)
 
 
-def _answers(front: Bouncer) -> bool | None:
+def console(port: int) -> str:
+    """The DSN of its admin console."""
+    return f"host=127.0.0.1 port={port} user=postgres dbname=pgbouncer"
+
+
+def write(folder: Path, port: int, entries: Mapping[str, str], blue_port: int) -> None:
+    """Its files, in an empty folder: each entry leads to its database on blue."""
+    account = servers.unprivileged()
+    (folder / "users.txt").write_text('"shop" ""\n"postgres" ""\n', encoding="utf-8")
+    lines = [ENTRY.format(entry=name, port=blue_port, database=database) for name, database in entries.items()]
+    settings = SETTINGS.format(first=next(iter(entries)), entries="\n".join(lines), port=port, folder=folder)
+    (folder / FILE).write_text(settings, encoding="utf-8")
+    (folder / FILE).chmod(0o640)
+    for path in (folder, *folder.iterdir()):
+        if account.uid is not None and account.gid is not None:
+            os.chown(path, account.uid, account.gid)
+
+
+def start(folder: Path, port: int, log: Path) -> Process:
+    """The program at work with the files of `folder`, once its console answers; raises WorldError."""
+    if not PROGRAM.exists():
+        raise WorldError(f"{PROGRAM} is not there", next_command=INSTALL)
+    process = launch(
+        NAME,
+        [str(PROGRAM), str(folder / FILE)],
+        log=log,
+        env={"PATH": "/usr/bin:/bin"},
+        account=servers.unprivileged(),
+        cwd=folder,
+    )
     try:
-        return bool(front.pool.where()) or None
-    except CutoverError:
+        poll(
+            lambda: _answers(port), READY, lambda: f"PgBouncer is not ready after {READY:g} s; {log} ends:\n{tail(log)}"
+        )
+    except BaseException:
+        stop([process], signum=signal.SIGTERM)
+        raise
+    return Process(process.name, process.pid, process.started, port)
+
+
+def _answers(port: int) -> bool | None:
+    try:
+        with psycopg.connect(console(port), autocommit=True, connect_timeout=2) as connection:
+            return bool(connection.execute("SHOW VERSION", prepare=False).fetchall()) or None
+    except psycopg.Error:
         return None

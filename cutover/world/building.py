@@ -15,12 +15,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.world import faults, prometheus, servers, shop_log, sites, suggestions, world_state
+from cutover.world import (
+    background,
+    bouncer,
+    databases,
+    faults,
+    prometheus,
+    servers,
+    shop_log,
+    sites,
+    suggestions,
+    world_state,
+)
+from cutover.world.databases import SERVERS
+from cutover.world.likeness import Likeness
 from cutover.world.processes import Process, WorldError, launch, stop, strays, wait_ready, write_atomically
 from cutover.world.world_state import State
 
 LATE = 1.0  # seconds within which a process that was just forked shows its command line
-SERVERS = ("blue", "green")
 COMPONENTS = (*SERVERS, "aws", "shop-v1", "shop-v2", "edge", "dns", "customers")
 ACCESS = "access"
 """Below the world: the folder of the shops' access logs."""
@@ -35,15 +47,11 @@ def build(
     settings: Mapping[str, str],
     *,
     hooks: bool = False,
-    logged: bool = False,
-    apart: float | None = None,
-    sold_at: Sequence[sites.Site] = sites.DEFAULT,
+    likeness: Likeness | None = None,
 ) -> State:
-    """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database.
-
-    With `logged` both shops write an access log; `apart` is the seconds between two of the orders that there are already.
-    """
+    """Makes everything from nothing, in an existing empty directory; with `hooks` the shop has a second database."""
     began = time.monotonic()
+    like = likeness or Likeness()
 
     def say(what: str) -> None:
         log(f"{time.monotonic() - began:5.1f} s  {what}")
@@ -53,24 +61,35 @@ def build(
     state = State(scratch, rows)
     state.write(world)
     (world / "log").mkdir()
-    sites.note(world, sold_at)
+    sites.note(world, like.sites)
+    background.note(world, like.background)
     scratch.mkdir(mode=0o755)
     scratch.chmod(0o755)
     state = _note(world, state, _launch(world, "aws", {}))
 
     with ThreadPoolExecutor() as pool:
-        account = servers.unprivileged()
-        programs = servers.binaries(scratch, account)
+        programs = servers.binaries(scratch, servers.unprivileged())
+
+        def serving(name: str) -> tuple[servers.Server, Process]:
+            return databases.serving(scratch, programs, log_file(world, name), name, settings, like, hooks=hooks)
+
         made = {}
-        for server, process in pool.map(lambda name: _server(world, scratch, programs, name, settings), SERVERS):
+        for server, process in pool.map(serving, SERVERS):
             made[server.name] = server
             state = _note(world, state, process)
         say("PostgreSQL 16 (blue) and 18 (green) serve")
-        if hooks:
-            _hooks(made)
-        filled = pool.submit(_fill, made["blue"], rows, apart)
-        values = _environment(world, made, hooks=hooks) | {sites.HOSTS: sites.named(sold_at)}
-        if logged:
+        filled = pool.submit(databases.filled, made["blue"], rows, like)
+        front = None
+        if like.pools:
+            front = databases.pooled(scratch, log_file(world, bouncer.NAME), made["blue"], like.pools)
+            state = _note(world, state, front)
+            say("PgBouncer leads the shop to blue")
+        values = {
+            **databases.variables(made, scratch, like, front, hooks=hooks),
+            **_environment(world),
+            sites.HOSTS: sites.named(like.sites),
+        }
+        if like.logged:
             (world / ACCESS).mkdir()
             values[shop_log.FOLDER] = str(world / ACCESS)
         shops = ("shop-v1", "shop-v2")
@@ -103,67 +122,25 @@ def build(
     return state
 
 
-def _server(
-    world: Path, scratch: Path, programs: Path, name: str, settings: Mapping[str, str]
-) -> tuple[servers.Server, Process]:
-    from cutover.world import rows as shop_rows
-
-    made = servers.create(
-        name,
-        scratch=scratch,
-        log=log_file(world, name),
-        account=servers.unprivileged(),
-        programs=programs,
-        extra=settings,
-    )
-    process = servers.start(made)
-    shop_rows.create(made.dsn(database="postgres"), made.dsn())
-    if name == "green":
-        shop_rows.close_to_applications(made.dsn())
-    return made, process
-
-
-def _hooks(made: Mapping[str, servers.Server]) -> None:
-    from cutover.world import rows as shop_rows
-
-    for name, server in made.items():
-        shop_rows.create_hooks(server.dsn(database="postgres"), server.dsn(database="hooks"))
-        if name == "green":
-            shop_rows.close_to_applications(server.dsn(database="hooks"))
-
-
-def _fill(server: servers.Server, rows: int, apart: float | None) -> int:
-    from cutover.world import rows as shop_rows
-
-    return shop_rows.fill(server.dsn(), rows, shop_rows.APART if apart is None else apart)
-
-
-def _environment(world: Path, made: Mapping[str, servers.Server], *, hooks: bool) -> dict[str, str]:
-    hosts = ",".join(f"127.0.0.1:{made[name].port}" for name in SERVERS)
-    second = {
-        "HOOKS_BLUE_DSN": made["blue"].dsn(database="hooks"),
-        "HOOKS_GREEN_DSN": made["green"].dsn(database="hooks"),
-        "HOOKS_APP_DSN": f"postgresql://shop@{hosts}/hooks?target_session_attrs=read-write",
-    }
+def _environment(world: Path) -> dict[str, str]:
     return {
-        **(second if hooks else {}),
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "SHOP_BLUE_DSN": made["blue"].dsn(),
-        "SHOP_GREEN_DSN": made["green"].dsn(),
-        "SHOP_APP_DSN": f"postgresql://shop@{hosts}/shop?target_session_attrs=read-write",
         "SHOP_LEDGER": str(world / "ledger.jsonl"),
         "PG_BIN": str(servers.client_bin()),
     }
 
 
 def _seed(world: Path, state: State, values: Mapping[str, str]) -> None:
-    program = "import pathlib, sys; from cutover.world import seed_aws, sites; seed_aws.seed(%s, sites=%s)"
     ports = f"blue_port={state.components['shop-v1'].port}, green_port={state.components['shop-v2'].port}"
+    program = (
+        "import pathlib, sys; from cutover.world import background, seed_aws, sites; world = pathlib.Path(sys.argv[1]); "
+        f"seed_aws.seed({ports}, sites=sites.noted(world / sites.FILE)); background.seed(background.noted(world))"
+    )
     # In a process of its own: the world's credentials and endpoint must not become those of the caller.
     done = subprocess.run(
-        [sys.executable, "-c", program % (ports, "sites.noted(pathlib.Path(sys.argv[1]))"), str(world / sites.FILE)],
+        [sys.executable, "-c", program, str(world)],
         env=_component_environment(values),
         capture_output=True,
         text=True,
@@ -259,6 +236,8 @@ def start_again(world: Path, state: State, name: str) -> State:
         return _note(world, state, servers.start(server))
     if name == prometheus.NAME:
         return _note(world, state, _prometheus(world, state, port))
+    if name == bouncer.NAME:
+        return _note(world, state, bouncer.start(state.scratch / bouncer.NAME, port, log_file(world, name)))
     rate = float((world / "rate").read_text(encoding="utf-8")) if name == "customers" else 0
     values = world_state.environment(world)
     process = _ready(world, _launch(world, name, values, port=port, rate=rate))

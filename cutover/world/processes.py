@@ -17,7 +17,7 @@ from cutover.core.errors import CutoverError
 from cutover.world.ready_file import facts_of
 
 T = TypeVar("T")
-SERVERS = ("postgres", "promethe")  # how programs that are not ours begin
+SERVERS = ("postgres", "promethe", "pgbounce")  # how programs that are not ours begin
 
 
 class WorldError(CutoverError):

@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 APART = 90.0
 ORDERS = 150
@@ -87,12 +88,14 @@ _STATEMENTS: tuple[tuple[int, LiteralString], ...] = (
 )
 
 
-def create(admin_dsn: str, shop_dsn: str) -> None:
-    """Creates database `shop` on a server that has none, with its role where that is missing, and applies the schema."""
+def create(admin_dsn: str, shop_dsn: str, *, tables: bool = True) -> None:
+    """Creates database `shop` on a server that has none, with its role where that is missing, and its schema unless told not to."""
     with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=5) as admin:
         if not admin.execute("SELECT FROM pg_roles WHERE rolname = 'shop'").fetchall():
             admin.execute("CREATE ROLE shop LOGIN")
         admin.execute("CREATE DATABASE shop")
+    if not tables:
+        return
     schema = resources.files("cutover.world").joinpath("schema.sql").read_text(encoding="utf-8")
     with psycopg.connect(shop_dsn, connect_timeout=5) as connection:
         connection.execute(schema.encode())
@@ -111,11 +114,14 @@ CREATE UNIQUE INDEX webhooks_event ON public.webhooks (event_id);
 ALTER TABLE public.webhooks REPLICA IDENTITY USING INDEX webhooks_event"""
 
 
-def create_hooks(admin_dsn: str, hooks_dsn: str) -> None:
-    """Creates the shop's second database, `hooks`, beside its first one."""
+def create_hooks(admin_dsn: str, hooks_dsn: str, *, tables: bool = True) -> None:
+    """Creates another database beside the shop's first one, by the name in its address; with the webhooks unless told not to."""
+    name = sql.Identifier(str(conninfo_to_dict(hooks_dsn)["dbname"]))
     with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=5) as admin:
-        admin.execute("CREATE DATABASE hooks")
-        admin.execute("ALTER DATABASE hooks OWNER TO shop")
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO shop").format(name))
+    if not tables:
+        return
     with psycopg.connect(hooks_dsn, autocommit=True, connect_timeout=5) as connection:
         connection.execute(HOOKS)
 

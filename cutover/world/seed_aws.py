@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 # AWS's default deregistration delay is 300 s; on one machine nobody wants to watch a target drain that long.
 DRAIN_SECONDS = "2"
+NOBODYS: Any = {
+    "Type": "fixed-response",
+    "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "nobody's"},
+}
+"""What a listener answers whose hostnames are told apart by rules."""
 
 
 def seed(*, blue_port: int, green_port: int, sites: Sequence[Site] = DEFAULT) -> None:
@@ -28,12 +33,17 @@ def seed(*, blue_port: int, green_port: int, sites: Sequence[Site] = DEFAULT) ->
     vpc, subnets = _default_network(config)
     route53 = boto3.client("route53", config=config)
     ports = {"blue": blue_port, "green": green_port}
-    for site in sites:
+    # Rules last: a listener that one site has to itself by its default action is there by then.
+    for site in sorted(sites, key=_by_a_rule):
         balancers = {}
         for balancer, groups in _behind(site):
             arns = [_target_group(elbv2, name, ports[side], vpc) for side, name in groups]
-            balancers[balancer] = _load_balancer(elbv2, balancer, subnets, arns[0], site.port)
+            balancers[balancer] = _load_balancer(elbv2, balancer, subnets, arns[0], site)
         _records(route53, _zone(route53, f"{site.zone}."), site, balancers)
+
+
+def _by_a_rule(site: Site) -> bool:
+    return isinstance(site, Balanced) and site.rule_host != ""
 
 
 def _behind(site: Site) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -87,20 +97,37 @@ def _target_group(elbv2: ElasticLoadBalancingv2Client, name: str, port: int, vpc
     return arn
 
 
-def _load_balancer(elbv2: ElasticLoadBalancingv2Client, name: str, subnets: list[str], group: str, port: int) -> str:
+def _load_balancer(elbv2: ElasticLoadBalancingv2Client, name: str, subnets: list[str], group: str, site: Site) -> str:
     known = {balancer["LoadBalancerName"]: balancer for balancer in elbv2.describe_load_balancers()["LoadBalancers"]}
     balancer = known.get(name)
     if balancer is None:
         balancer = elbv2.create_load_balancer(Name=name, Subnets=subnets, Type="application")["LoadBalancers"][0]
-    arn = balancer["LoadBalancerArn"]
-    if not elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
-        elbv2.create_listener(
-            LoadBalancerArn=arn,
-            Protocol="HTTP",
-            Port=port,
-            DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
-        )
+    arn, forward = balancer["LoadBalancerArn"], _forward(group, site)
+    listeners = {one["Port"]: one["ListenerArn"] for one in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
+    if site.port not in listeners:
+        default = NOBODYS if _by_a_rule(site) else forward
+        made = elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=site.port, DefaultActions=[default])
+        listeners[site.port] = made["Listeners"][0]["ListenerArn"]
+    if isinstance(site, Balanced) and site.rule_host:
+        _rule(elbv2, listeners[site.port], site, forward)
     return balancer["DNSName"]
+
+
+def _forward(group: str, site: Site) -> Any:
+    if not isinstance(site, Balanced) or not site.sticky:
+        return {"Type": "forward", "TargetGroupArn": group}
+    sticky = {"Enabled": True, "DurationSeconds": site.sticky}
+    groups = [{"TargetGroupArn": group, "Weight": 1}]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}}
+
+
+def _rule(elbv2: ElasticLoadBalancingv2Client, listener: str, site: Balanced, forward: Any) -> None:
+    conditions: list[Any] = [{"Field": "host-header", "HostHeaderConfig": {"Values": [site.rule_host]}}]
+    if site.rule_path:
+        conditions.append({"Field": "path-pattern", "PathPatternConfig": {"Values": [site.rule_path]}})
+    rules = [one for one in elbv2.describe_rules(ListenerArn=listener)["Rules"] if not one["IsDefault"]]
+    if not any(one["Conditions"][0].get("HostHeaderConfig", {}).get("Values") == [site.rule_host] for one in rules):
+        elbv2.create_rule(ListenerArn=listener, Priority=len(rules) + 1, Conditions=conditions, Actions=[forward])
 
 
 def _zone(route53: Route53Client, name: str) -> str:

@@ -17,7 +17,11 @@ HOSTS = "SHOP_HOSTS"
 
 @dataclass(frozen=True)
 class Balanced:
-    """One load balancer in front of two target groups; a simple record leads to it."""
+    """One load balancer in front of two target groups; a simple record leads to it.
+
+    With `rule_host` a rule of the listener with this host-header condition, and with `rule_path` as its path-pattern, forwards
+    to the groups, else the listener's default action; clients are `sticky` to a group for so many seconds.
+    """
 
     host: str
     zone: str
@@ -26,6 +30,9 @@ class Balanced:
     green: str
     port: int = 80
     ttl: int = 5
+    rule_host: str = ""
+    rule_path: str = ""
+    sticky: int = 0
 
 
 @dataclass(frozen=True)

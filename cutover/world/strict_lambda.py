@@ -17,6 +17,8 @@ from moto.awslambda.exceptions import InvalidParameterValueException, Preconditi
 from moto.awslambda.responses import LambdaResponse
 from moto.core.exceptions import JsonRESTError
 
+from cutover.world.background import CALLED
+
 _LATEST = "$LATEST"
 # Provisioned concurrency by function and qualifier: moto does not know it, tests write here through the API's own call.
 _PROVISIONED: dict[tuple[str, str], int] = {}
@@ -72,6 +74,18 @@ class StrictLambda(LambdaResponse):
         if "DeadLetterConfig" in self.json_body:
             latest: Any = self.backend.get_function(function)
             latest.cutover_dead_letters = self.json_body["DeadLetterConfig"]
+
+    def create_event_source_mapping(self) -> Any:
+        """As moto makes it; for the local world under the UUID that its tag asks for, as no caller can ask AWS."""
+        result = super().create_event_source_mapping()
+        wanted = (json.loads(self.body).get("Tags") or {}).get(CALLED)
+        if wanted is None:
+            return result
+        known: Any = self.backend
+        mapping = known._event_source_mappings.pop(json.loads(result[-1])["UUID"])
+        mapping.uuid = wanted
+        known._event_source_mappings[wanted] = mapping
+        return (*result[:-1], json.dumps(mapping.get_configuration()))
 
     def get_event_source_mapping(self) -> Any:
         mapping = self.path.rstrip("/").rsplit("/", 1)[-1]

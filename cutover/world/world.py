@@ -7,14 +7,15 @@ processes outlive the command that started them and end with `down`.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.world import building, corruption, faults, prometheus, world_state
-from cutover.world.building import COMPONENTS, SERVERS, Log, build, clean, log_file, start_again
+from cutover.world.building import COMPONENTS, Log, build, clean, log_file, start_again
+from cutover.world.databases import SERVERS
+from cutover.world.likeness import Likeness
 from cutover.world.processes import Process, WorldError, stop, write_atomically
-from cutover.world.sites import DEFAULT, Site
 from cutover.world.suggestions import NAME as SUGGESTIONS
 from cutover.world.world_state import State
 
@@ -54,16 +55,13 @@ def up(
     hooks: bool = False,
     watched: bool = False,
     suggestions: bool = False,
-    logged: bool = False,
-    apart: float | None = None,
-    sold_at: Sequence[Site] = DEFAULT,
+    likeness: Likeness | None = None,
 ) -> World:
     """Brings the world up; one that is up is left alone, a dead part is started again, a half-built one is built anew.
 
     `rate` is in requests per second; `settings` are further PostgreSQL settings for both servers; with
     `hooks` the shop has a second database, with `watched` a Prometheus scrapes both shops, and with `suggestions` there is a
-    service that a flag routes. Of a world that is built anew `sold_at` are the hostnames, with `logged` its shops write access
-    logs, and `apart` is the seconds between two orders that were placed before. Raises WorldError.
+    service that a flag routes. A world that is built anew has what is in `likeness`. Raises WorldError.
     """
     if watched and prometheus.program() is None:
         told = "the world is wanted with a Prometheus, and there is none on this machine"
@@ -86,9 +84,7 @@ def up(
         else:
             clean(world, state)
             world.mkdir(parents=True)
-            state = build(
-                world, rows, rate, log, settings or {}, hooks=hooks, logged=logged, apart=apart, sold_at=sold_at
-            )
+            state = build(world, rows, rate, log, settings or {}, hooks=hooks, likeness=likeness)
         if watched and prometheus.NAME not in state.components:
             state = building.watched(world, state)
             log("Prometheus scrapes both shops each second")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
+from left_over import belonging_to
 
 from cutover.app import open_environment
 from cutover.cli.rehearsing import rehearse
@@ -65,19 +66,6 @@ class Place:
             text=True,
         )
 
-    def processes(self) -> list[str]:
-        """Whoever shows by a command line or an environment that it belongs here."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (entry / "cmdline").read_bytes()
-                mine = str(self.folder).encode() in line + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if mine and int(entry.name) != os.getpid():
-                found.append(line.replace(b"\0", b" ").decode())
-        return found
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
@@ -87,7 +75,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     shutil.copytree(REPOSITORY / "smoke", tmp_path / "smoke", ignore=shutil.ignore_patterns("__pycache__"))
     found = Place(tmp_path)
     yield found
-    assert found.processes() == []
+    assert belonging_to(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import worked_environment
 
 from cutover.app import open_environment
 from cutover.core.errors import Refused
@@ -17,6 +18,9 @@ from cutover.rehearsal.twin import Twin, twin_of
 from cutover.rehearsal.words import ADDRESS, OUTSIDE, TIME, Words
 from cutover.world.sites import Balanced, Weighted
 
+POOL_TOO = (
+    "clients: {kind: pgbouncer, admin: env:POOL, database: books, file: /etc/other.ini, blue: a:5432, green: b:5432}"
+)
 COMMITTED = Path(__file__).parents[2] / "environments"
 
 
@@ -73,7 +77,7 @@ def test_what_the_issue_calls_the_same_stays(staging: Twin) -> None:
 
 
 def test_the_world_sells_at_the_environments_own_names(staging: Twin) -> None:
-    shop, api = staging.sites
+    shop, api = staging.likeness.sites
     assert shop == Balanced(
         "shop.staging.example.com",
         "staging.example.com",
@@ -137,6 +141,51 @@ def test_without_a_prometheus_a_comparison_has_no_twin() -> None:
     with pytest.raises(Refused) as refused:
         twin_of(load("prod", COMMITTED), rows=2000, rate=30, watched=False)
     assert "comparison: there is no Prometheus on this machine" in refused.value.message
+
+
+@pytest.fixture(scope="module")
+def worked() -> Twin:
+    return twin(parse(worked_environment.WORDS, name=worked_environment.NAME, file="worked.yaml"))
+
+
+def test_background_work_own_steps_and_several_databases_have_a_twin(worked: Twin, tmp_path: Path) -> None:
+    real, other = (tmp_path / name for name in ("real", "twin"))
+    for folder, text in ((real, worked_environment.WORDS), (other, worked.text)):
+        folder.mkdir()
+        (folder / "worked.yaml").write_text(text, encoding="utf-8")
+    was, now = (open_environment("worked", read_only=True, directory=folder).plan for folder in (real, other))
+    assert proven_same(was, now, worked.rewritten, worked.not_rehearsed) > 60
+    for secret in ("secretsmanager", "ssm:", "https://", "internal", "/etc", "/var", "eu-central-1"):
+        assert secret not in worked.text, secret
+
+
+def test_the_world_has_what_works_beside_the_application(worked: Twin) -> None:
+    like = worked.likeness
+    assert [(one.runs_on["kind"], one.run) for one in like.background.workers] == [
+        ("ecs", True),
+        ("ecs", True),
+        ("autoscaling", True),
+        ("event-source", False),
+        ("schedule", False),
+        ("schedule", False),
+    ]
+    assert like.background.log_groups == ("/ecs/mails",)
+    values = {"/worked/sender": "old mail", "/worked/token": "blue's value", "/worked/share": '{"green_percent": 0}\n'}
+    assert like.background.parameters == values
+    assert worked.environment.configuration["token"].green != worked.environment.configuration["token"].blue
+    assert (like.pools, like.without_tables, len(like.further)) == ({"books": "shop"}, frozenset({"hooks"}), 1)
+
+
+def test_own_commands_only_note_their_state(worked: Twin) -> None:
+    step = worked.environment.steps["banner"]
+    assert "curl" not in step.observe + step.to + step.back and not step.variables
+    told = {one.what for one in worked.not_rehearsed}
+    assert {"steps.banner", "workers.mails", "databases.texts"} <= told
+
+
+def test_the_file_of_the_pool_is_found_when_the_world_is_up(worked: Twin) -> None:
+    text = worked.placed({"SHOP_POOL_FILE": "/var/there/pgbouncer.ini"}, Path("/var/flags"))
+    assert "/var/there/pgbouncer.ini" in text and "/var/flags/admin" in text and "/in-the-twin" not in text
 
 
 def changed(plan: Plan, name: str, **words: Any) -> Plan:
@@ -203,12 +252,13 @@ def test_everything_without_a_twin_is_said_at_once() -> None:
         twin(load("local-flag", COMMITTED))
     for said in ("flags: suggestions", "shared_database", "hostnames.suggestions.carrier: kind flag"):
         assert said in refused.value.message
+    words = worked_environment.WORDS.replace("schema: copied", POOL_TOO)
     with pytest.raises(Refused) as refused:
-        twin(load("local-databases", COMMITTED))
-    assert "databases: shop, hooks" in refused.value.message
+        twin(parse(words, name=worked_environment.NAME, file="worked.yaml"))
+    assert "databases.mails.clients: several PgBouncers with one entry's name" in refused.value.message
 
 
-@pytest.mark.parametrize("name", ["local", "local-maintenance", "local-watched"])
+@pytest.mark.parametrize("name", ["local", "local-databases", "local-maintenance", "local-watched"])
 def test_a_local_environment_has_a_twin_too(name: str) -> None:
     found = twin(load(name, COMMITTED))
     assert found.environment.name == name
