@@ -17,7 +17,7 @@ from cutover.bench.typed import PLENTY, Done, Running
 from cutover.core.audit import audit
 from cutover.core.journal import Entry
 from cutover.faults.link import Link
-from cutover.faults.places import KILLED_BEFORE_RESUME
+from cutover.faults.places import KILLED_BEFORE_RESUME, STOPS_AFTER
 from cutover.state.sqlite import SqliteState
 from cutover.world import short_ttl, world, world_state
 from cutover.world.processes import Process, WorldError
@@ -69,6 +69,8 @@ class Ground(Staged):
     longest: float = LONGEST
     """Seconds that a command may take under a fault."""
     killed_before_resume: str = KILLED_BEFORE_RESUME
+    before_traffic: str = STOPS_AFTER
+    """The phase after which a run stops where its faults come before traffic moves."""
     added: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What is typed with a command besides."""
     over: bool = False

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from cutover.core.errors import ConfigurationRefused
 
 FORWARD, RESUME, BACK = "forward", "resume", "back"
-BEFORE_TRAFFIC = ("window", {"prepare", "validate", "before-window", "locked", "commit", "committed", "opened"} | {
+BEFORE_TRAFFIC = {"prepare", "validate", "before-window", "locked", "commit", "committed", "opened"} | {
     "back-locked", "back-commit", "back-committed"
-})  # fmt: skip
-"""The phase after which a run may stop when its faults come at these places only: it saves the time of moving traffic."""
+}  # fmt: skip
+"""A run whose faults come at these places only may stop before traffic moves: it saves that time."""
+STOPS_AFTER = "window"
 KILLED_BEFORE_RESUME = "after passed:soak-50"
 
 

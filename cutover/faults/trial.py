@@ -17,6 +17,7 @@ WORDS = {
     0: "went on", 1: "stopped", 4: "lease lost", 5: "refused", 6: "rolled back", 7: "rollback stopped", 8: "waited",
     130: "interrupted", 143: "interrupted", -9: "died",
 }  # fmt: skip
+REFUSED = 5
 RETRIES = ("retrying", "command-failed")
 GREEN = "v2"
 LINES = 30
@@ -62,8 +63,7 @@ def tried(ground: Ground, schedule: Schedule) -> Iterator[Result]:
     """A result for each way that the schedule's faults concern; at the end of it blue serves, whatever happened."""
     environment = environment_for(ground, schedule.strikes)
     legs = schedule.legs
-    phase, places = BEFORE_TRAFFIC
-    until = phase if {strike.place.name for strike in schedule.strikes} <= places else ""
+    until = ground.before_traffic if {strike.place.name for strike in schedule.strikes} <= BEFORE_TRAFFIC else ""
     if BACK in legs and len(legs) == 1:
         walked_well(ground, environment, FORWARD, until)
     for leg in legs:
@@ -103,6 +103,8 @@ def walked(ground: Ground, environment: str, leg: str, strikes: Sequence[Strike]
         ground.more = {}
     problems = [*walk.problems, *problems, *_held(ground, environment, leg, began, watcher)]
     missed = [str(strike) for strike in strikes if str(strike) not in walk.reached]
+    if strikes and len(missed) == len(strikes) and walk.codes[:1] == [REFUSED]:
+        problems.append(f"no fault came, for it was refused: {' '.join(walk.told[0].err.split())[:300]}")
     seen = ground.seen_since(began)
     return Result(
         strikes=tuple(map(str, strikes)),

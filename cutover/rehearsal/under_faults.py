@@ -65,7 +65,10 @@ class TwinGround(Ground):
         """Writes the twin's file so that the links' addresses count; the servers find each other directly."""
         words = json.loads(text)
         words.pop("world")
-        words["database"] |= {"blue_from_green": "env:BLUE_DIRECT", "green_from_blue": "env:GREEN_DIRECT"}
+        databases = [words["database"]] if "database" in words else list(words["databases"].values())
+        for one in databases:
+            if one["blue"] == "env:SHOP_BLUE_DSN":  # the shop's, which the links lead to
+                one |= {"blue_from_green": "env:BLUE_DIRECT", "green_from_blue": "env:GREEN_DIRECT"}
         self.file.write_text(json.dumps(words), encoding="utf-8")
 
 
@@ -104,6 +107,7 @@ class UnderFaults:
             answered=self.answered,
             longest=PATIENT * self.seconds + FEW,
             killed_before_resume=f"after passed:soak-{share:g}",
+            before_traffic=before_traffic(self.stage.app.plan),
             added={"cutover": ("--again", REASON)},
         )
 
@@ -112,6 +116,12 @@ class UnderFaults:
         return Schedule(
             tuple(replace(one, place=replace(one.place, at=there[one.place.name])) for one in schedule.strikes)
         )
+
+
+def before_traffic(plan: Plan) -> str:
+    """The first phase from the window on at whose end this plan lets a run stop."""
+    awaited = plan.awaited_after(places.STOPS_AFTER)
+    return places.STOPS_AFTER if awaited is None else awaited.name
 
 
 def places_of(plan: Plan) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import worked_environment
 
 from cutover.app import open_environment
 from cutover.core.plan import Plan
@@ -11,9 +12,16 @@ from cutover.faults.catalogue import FAULTS
 from cutover.faults.fault import BARE
 from cutover.faults.trial import Result
 from cutover.rehearsal.page import survived
-from cutover.rehearsal.under_faults import ONLY_THERE, documents, places_of, wanted
+from cutover.rehearsal.under_faults import ONLY_THERE, before_traffic, documents, places_of, wanted
 
 COMMITTED = Path(__file__).parents[2] / "environments"
+
+
+def test_a_run_stops_where_the_plan_lets_it(tmp_path: Path) -> None:
+    (tmp_path / "worked.yaml").write_text(worked_environment.WORDS, encoding="utf-8")
+    worked = open_environment("worked", read_only=True, directory=tmp_path).plan
+    assert before_traffic(worked) == "work"
+    assert before_traffic(open_environment("prod", read_only=True, directory=COMMITTED).plan) == "window"
 
 
 @pytest.fixture(scope="module")
