@@ -71,6 +71,8 @@ class Ground(Staged):
     killed_before_resume: str = KILLED_BEFORE_RESUME
     before_traffic: str = STOPS_AFTER
     """The phase after which a run stops where its faults come before traffic moves."""
+    one_database: Sequence[str] = ()
+    """What is typed so that a command is about the database that faults concern, where there are several."""
     added: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What is typed with a command besides."""
     over: bool = False

@@ -76,12 +76,18 @@ def _slots_made(scene: Scene) -> None:
     while dropped and time.monotonic() < end:
         repair = scene.ground.root / "repair.sql"
         repair.unlink(missing_ok=True)
-        done = scene.ground.run("validate", "--env", scene.environment, "--repair", str(repair))
+        done = scene.ground.run(
+            "validate", "--env", scene.environment, *scene.ground.one_database, "--repair", str(repair)
+        )
         if done.code == 0:
             return
         if done.code == 1:
             with _session(scene, _follower(scene)) as session:
                 session.execute(repair.read_bytes())
+    if dropped:
+        raise BenchFailed(
+            f"the rows that did not arrive could not be brought over in {COMPARED:g} s: {done.err[-300:]}"
+        )
 
 
 def _drop(session: "psycopg.Connection[Any]", name: str) -> None:

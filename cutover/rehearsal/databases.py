@@ -84,6 +84,8 @@ def _clients(words: Words, place: Place, there: str, found: Databases) -> None:
             return
         case "pgbouncer" if clients["database"] not in found.pools:
             found.pools[clients["database"]] = there
+            told = "one PgBouncer, in pool_mode transaction, stands for all that there are"
+            words.leave_out(f"{'.'.join(map(str, place))}.clients", told)
             words.put((*place, "clients", "admin"), f"env:{POOL_ADMIN}", ADDRESS)
             words.put((*place, "clients", "file"), POOL_PLACE, ADDRESS)
             for side in ("blue", "green"):

@@ -139,15 +139,15 @@ def read_from(environment: str, side: str) -> Schema:
     if side not in ("blue", "green"):
         raise ConfigurationRefused([f"--from is blue or green, not {side!r}"])
     app = open_environment(environment, read_only=True)
-    words = app.environment.database
-    ref = getattr(words, side, None)
-    if ref is None or ref.kind != "env" or ref.name not in os.environ:
+    first = app.environment.ledger_database
+    pair = next((one for one in app.means.pairs if one.name == first), next(iter(app.means.pairs), None))
+    ref = getattr(app.means.words(pair), side) if pair is not None else None
+    if pair is None or ref is None or ref.kind != "env" or ref.name not in os.environ:
         at = f"{ref.kind}:{ref.name}" if ref is not None else "nothing"
         raise ConfigurationRefused(
             [f"{side} of {environment} is {at}: a rehearsal resolves no secret"],
             next_command=f"pg_dump --schema-only … > schema.sql; invoke rehearse --env {environment} --schema schema.sql",
         )
-    pair = app.means.pairs[0]
     database = pair.blue if side == "blue" else pair.green
     with database.open("schema") as session:
         major = int(str(session.rows("SHOW server_version_num")[0][0])) // 10_000

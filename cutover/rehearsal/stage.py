@@ -113,7 +113,10 @@ def _cleared(root: Path, home: Path) -> None:
     """Takes away what a rehearsal left that was killed, or kept."""
     world.down(home)
     for place in root.iterdir():
-        shutil.rmtree(place)
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The twin of an environment: the same words, but for its addresses, for what only the outside knows, and for plain waits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from cutover.environment.figures import known_figures
 from cutover.metrics.rule import Rule
 from cutover.rehearsal.databases import POOL_PLACE, databases
 from cutover.rehearsal.figures import stand_ins
+from cutover.rehearsal.hostnames import TTL, sites
 from cutover.rehearsal.spans import Shorter, longest_look, shorten
 from cutover.rehearsal.steered import FILES, Steered
 from cutover.rehearsal.watched import checkpoints, comparison
@@ -21,11 +21,10 @@ from cutover.rehearsal.work import work
 from cutover.world.customers import ORDERED
 from cutover.world.databases import POOL_FILE
 from cutover.world.likeness import Likeness
-from cutover.world.sites import Balanced, Site, Weighted
 
 LONGEST_SOAK = 60.0
-SOAK, TTL, TTL_LOWERED, SLACK = 2.0, 5, 1, 1.0
-"""In seconds: how long a soak or the bake is at most, the records' two TTLs and what resolvers add to them."""
+SOAK, TTL_LOWERED, SLACK = 2.0, 1, 1.0
+"""In seconds: how long a soak or the bake is at most, the records' lowered TTL and what resolvers add to it."""
 DRAINED, LATE, SETTLE = 2.0, 1.0, 1.0
 """Of blue's silence before it counts as drained, and of figures and traffic that come late."""
 DRAWS = 60
@@ -64,7 +63,7 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     words = Words.of(environment)
     _refused(words)
     steered = Steered()
-    sites = tuple(_sites(words, steered))
+    served = tuple(sites(words, steered))
     background, its_databases = work(words, steered), databases(words)
     found = _rules(environment)
     few = FEW * rate * environment.shift.shares[0] / 100
@@ -84,7 +83,7 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     checkpoints(words)
     words.leave_out("TLS at the listeners", "the twin's load balancers speak HTTP on the same listener ports")
     likeness = Likeness(
-        sites,
+        served,
         background,
         logged=True,
         # Orders of before as often as they come now: what is counted over minutes is steady from the beginning.
@@ -95,7 +94,7 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     )
     beside_it = tuple(its_databases.beside)
     found_other = tuple(words.rewritten), tuple(words.not_rehearsed)
-    return Twin(words.environment(), words.text(), likeness, beside_it, *found_other, steered.files)
+    return Twin(words.environment(), words.text(), likeness, beside_it, *found_other, steered.texts)
 
 
 def _refused(words: Words) -> None:
@@ -106,63 +105,6 @@ def _refused(words: Words) -> None:
         words.no_twin.append("shared_database: the twin has a database on each side")
     elif not words.at("database") and not words.at("databases"):
         words.no_twin.append("an environment without a database")
-
-
-def _sites(words: Words, steered: Steered) -> Iterator[Site]:
-    zones = [str(one["carrier"]["zone"]) for one in words.at("hostnames").values() if "zone" in one["carrier"]]
-    for name, one in words.at("hostnames").items():
-        carrier, host = one["carrier"], str(one["host"])
-        match carrier["kind"]:
-            case "alb" if _serves_all(carrier.get("rule"), host):
-                zone = next((zone for zone in zones if host.endswith(f".{zone}")), host.partition(".")[2])
-                rule = carrier.get("rule") or {}
-                yield Balanced(
-                    host,
-                    zone,
-                    carrier["load_balancer"],
-                    carrier["blue"],
-                    carrier["green"],
-                    carrier["listener_port"],
-                    TTL,
-                    rule.get("host", ""),
-                    rule.get("path", ""),
-                    carrier.get("sticky") or 0,
-                )
-            case "route53" if _plain(carrier):
-                blue, green = carrier["health"]
-                port, zone = carrier["listener_port"], carrier["zone"]
-                yield Weighted(host, zone, carrier["blue"], carrier["green"], blue, green, port, TTL)
-            case _ if steered.takes(words, name, carrier):
-                continue
-            case kind:
-                words.no_twin.append(f"hostnames.{name}.carrier: kind {kind}{_odd(carrier)}")
-    served = {name for site in _balancers(words) for name in site}
-    for balancer in words.at("maintenance", "load_balancers") or ():
-        if balancer not in served:
-            words.no_twin.append(f"maintenance.load_balancers: {balancer}, which no hostname names")
-
-
-def _serves_all(rule: Mapping[str, Any] | None, host: str) -> bool:
-    """Whether the rule, if there is one, takes every request for the hostname: the twin's customers ask for all of the shop."""
-    return rule is None or (rule.get("path") in (None, "*", "/*") and fnmatchcase(host, rule["host"].lower()))
-
-
-def _plain(carrier: Mapping[str, Any]) -> bool:
-    return carrier["type"] == "CNAME" and len(carrier["health"]) == 2 and not _odd(carrier)
-
-
-def _odd(carrier: Mapping[str, Any]) -> str:
-    odd = [key for key in ("rule", "private", "alias", "above", "migrate", "resolver") if carrier.get(key)]
-    if carrier["kind"] == "route53":
-        odd += [f"type {carrier['type']}"] if carrier["type"] != "CNAME" else []
-        odd += ["health, which has to name two load balancers"] if len(carrier["health"]) != 2 else []
-    return f" with {', '.join(odd)}" if odd else ""
-
-
-def _balancers(words: Words) -> Iterator[list[str]]:
-    for one in words.at("hostnames").values():
-        carrier = one["carrier"]
-        yield [carrier["load_balancer"]] if "load_balancer" in carrier else list(carrier.get("health", ()))
 
 
 def _addresses(words: Words) -> None:

@@ -100,13 +100,14 @@ class UnderFaults:
         return self.results
 
     def _ground(self) -> TwinGround:
-        name, share = self.stage.app.environment.name, self.stage.app.environment.shift.shares[0]
+        name = self.stage.app.environment.name
         return TwinGround(
             root=self.stage.commands.home.parent,
             name=name,
             answered=self.answered,
             longest=PATIENT * self.seconds + FEW,
-            killed_before_resume=f"after passed:soak-{share:g}",
+            killed_before_resume=f"after passed:{first_soak(self.stage.app.plan)}",
+            one_database=_one_database(self.stage),
             before_traffic=before_traffic(self.stage.app.plan),
             added={"cutover": ("--again", REASON)},
         )
@@ -116,6 +117,16 @@ class UnderFaults:
         return Schedule(
             tuple(replace(one, place=replace(one.place, at=there[one.place.name])) for one in schedule.strikes)
         )
+
+
+def _one_database(stage: Stage) -> tuple[str, ...]:
+    """What is typed so that a command is about the shop's database, where there are several."""
+    return ("--database", stage.shop.name) if stage.shop.name else ()
+
+
+def first_soak(plan: Plan) -> str:
+    """The gate after which a run is killed that is to be taken up again: green has its first visitors."""
+    return next(item.name for _, item in plan.walk() if item.name.startswith("soak-"))
 
 
 def before_traffic(plan: Plan) -> str:

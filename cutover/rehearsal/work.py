@@ -17,6 +17,8 @@ def work(words: Words, steered: Steered) -> Background:
     """Workers under their own names, parameters with values that are no secrets, and own steps that only note their state."""
     running = []
     for name, worker in (words.at("workers") or {}).items():
+        if "/" in worker["runs_on"].get("bus", ""):
+            words.no_twin.append(f"workers.{name}: a rule on a partner's event bus")
         running.append(Work(worker["runs_on"], worker["side"] == "blue"))
         what = "the twin has it by its name, with as many as the environment says, and no work is done"
         words.leave_out(f"workers.{name}", what)
@@ -36,6 +38,7 @@ def _values(words: Words, name: str) -> str:
     for side in ("blue", "green"):
         if re.fullmatch(PATTERN, str(words.at("configuration", name, side))):
             words.put(("configuration", name, side), f"{side}'s value", OUTSIDE)
+            words.leave_out(f"configuration.{name}.{side}", "no secret is resolved; another value stands for it")
     return str(words.at("configuration", name, "blue"))
 
 

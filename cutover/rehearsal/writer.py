@@ -1,6 +1,7 @@
 """Who keeps writing into the schema's tables while a rehearsal goes on, and remembers every row that was acknowledged."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from cutover.rehearsal.values import NoValue
 PAUSE = 0.1  # seconds between two writes
 TABLES = 8  # that are written to at most
 PATIENCE = 10.0
+AGAIN = 20.0  # seconds after a leg in which writes have to go on
 NAME = "rehearsal-writer"
 
 
@@ -63,9 +65,10 @@ class Writer:
             self._promises += [(maker, key) for key in found]
 
     def prove(self, side: str) -> None:
-        """Every row that was acknowledged is on that side; raises RehearsalFailed."""
+        """Every row that was acknowledged is on that side, and further ones are taken; raises RehearsalFailed."""
         with self._lock:
             promises = list(self._promises)
+        self._goes_on(len(promises), side)
         by_table: dict[int, list[tuple[Any, ...]]] = {}
         for maker, key in promises:
             by_table.setdefault(maker.table.oid, []).append(key)
@@ -74,6 +77,14 @@ class Writer:
                 lost = _missing(connection, maker, by_table.get(maker.table.oid, []))
                 if lost:
                     raise RehearsalFailed(f"on {side} {lost} acknowledged rows of {maker.table.label} are lost")
+
+    def _goes_on(self, before: int, side: str) -> None:
+        end = time.monotonic() + AGAIN
+        while self.makers and self.promised == before:
+            if time.monotonic() > end:
+                tables = ", ".join(maker.table.label for maker in self.makers)
+                raise RehearsalFailed(f"{side} serves, and for {AGAIN:g} s nobody could write into {tables}")
+            time.sleep(PAUSE)
 
     def end(self) -> None:
         self._over.set()

@@ -17,11 +17,10 @@ from cutover.world.processes import write_atomically
 FILE = "background.json"
 CALLED = "cutover-world:uuid"
 """The tag with which an event source mapping is made under a UUID that is known beforehand; AWS gives its own."""
-FUNCTION, ACCOUNT = "background", "123456789012"
+FUNCTION, ACCOUNT = "cutover-world-background", "123456789012"
 SCHEDULED = "rate(1 day)"
 LINES = ("job 41 done", "job 42 begun")
 """The last lines in the logs of workers."""
-Ask = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def seed(background: Background) -> None:
     }
     for work in background.workers:
         makers[str(work.runs_on["kind"])](work.runs_on, work.run)
-    for function in background.functions:
-        _versions(function)
+    for name in dict.fromkeys(one.name for one in background.functions):
+        _versions(name, [one for one in background.functions if one.name == name])
     for name in background.log_groups:
         _log(name)
     for name, value in background.parameters.items():
@@ -119,7 +118,7 @@ def _group(words: Mapping[str, Any], run: bool) -> None:
 
 def _mapping(words: Mapping[str, Any], run: bool) -> None:
     functions, queue = _client("lambda"), f"{FUNCTION}-{words['uuid']}"
-    with suppress(functions.exceptions.ClientError):  # one for all of them
+    with suppress(functions.exceptions.ResourceConflictException):  # one for all of them
         _function(functions, FUNCTION)
     _client("sqs").create_queue(QueueName=queue)
     functions.create_event_source_mapping(
@@ -132,7 +131,7 @@ def _mapping(words: Mapping[str, Any], run: bool) -> None:
 
 def _function(functions: Any, name: str) -> None:
     roles = _client("iam")
-    with suppress(roles.exceptions.ClientError):  # one for all functions
+    with suppress(roles.exceptions.EntityAlreadyExistsException):  # one for all functions
         roles.create_role(RoleName=FUNCTION, AssumeRolePolicyDocument="{}")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content:
@@ -146,20 +145,21 @@ def _function(functions: Any, name: str) -> None:
     )
 
 
-def _versions(wanted: Function) -> None:
+def _versions(name: str, aliases: Sequence[Function]) -> None:
     functions = _client("lambda")
-    _function(functions, wanted.name)
-    for number in range(1, max(wanted.blue, wanted.green) + 1):
+    _function(functions, name)
+    for number in range(1, max(max(one.blue, one.green) for one in aliases) + 1):
         # Only what has changed since the last version is published as another one.
-        functions.update_function_configuration(FunctionName=wanted.name, Description=f"version {number}")
-        functions.publish_version(FunctionName=wanted.name)
-    functions.create_alias(FunctionName=wanted.name, Name=wanted.alias, FunctionVersion=str(wanted.blue))
+        functions.update_function_configuration(FunctionName=name, Description=f"version {number}")
+        functions.publish_version(FunctionName=name)
+    for one in aliases:
+        functions.create_alias(FunctionName=name, Name=one.alias, FunctionVersion=str(one.blue))
 
 
 def _rule(words: Mapping[str, Any], run: bool) -> None:
     events, bus = _client("events"), words["bus"]
     if bus != "default":
-        with suppress(events.exceptions.ClientError):  # several rules may be of one bus
+        with suppress(events.exceptions.ResourceAlreadyExistsException):  # several rules may be of one bus
             events.create_event_bus(Name=bus)
     # Only the default bus takes a schedule; what is asked about a rule is its state alone.
     when = {"ScheduleExpression": SCHEDULED} if bus == "default" else {"EventPattern": '{"source": ["shop"]}'}
@@ -168,7 +168,7 @@ def _rule(words: Mapping[str, Any], run: bool) -> None:
 
 def _log(name: str) -> None:
     logs = _client("logs")
-    with suppress(logs.exceptions.ClientError):  # several workers may write one log
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):  # several workers may write one log
         logs.create_log_group(logGroupName=name)
         logs.create_log_stream(logGroupName=name, logStreamName="one")
     now = int(time.time() * 1000)

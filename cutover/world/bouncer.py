@@ -24,7 +24,6 @@ READY = 10.0  # seconds
 ENTRY = "{entry} = host=127.0.0.1 port={port} dbname={database}"
 SETTINGS = """; a comment about {first} = host=nowhere
 [databases]
-other = host=127.0.0.1 port=1 dbname=other
 {entries}
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -94,7 +93,9 @@ def write(folder: Path, port: int, entries: Mapping[str, str], blue_port: int) -
     """Its files, in an empty folder: each entry leads to its database on blue."""
     account = servers.unprivileged()
     (folder / "users.txt").write_text('"shop" ""\n"postgres" ""\n', encoding="utf-8")
-    lines = [ENTRY.format(entry=name, port=blue_port, database=database) for name, database in entries.items()]
+    elsewhere = {} if "other" in entries else {"other": "other"}
+    lines = [ENTRY.format(entry=name, port=1, database=database) for name, database in elsewhere.items()]
+    lines += [ENTRY.format(entry=name, port=blue_port, database=database) for name, database in entries.items()]
     settings = SETTINGS.format(first=next(iter(entries)), entries="\n".join(lines), port=port, folder=folder)
     (folder / FILE).write_text(settings, encoding="utf-8")
     (folder / FILE).chmod(0o640)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # AWS's default deregistration delay is 300 s; on one machine nobody wants to watch a target drain that long.
 DRAIN_SECONDS = "2"
+RULES = 40_000
+"""The first priority of the sites' rules, behind that of a page of maintenance."""
 NOBODYS: Any = {
     "Type": "fixed-response",
     "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "nobody's"},
@@ -33,8 +35,7 @@ def seed(*, blue_port: int, green_port: int, sites: Sequence[Site] = DEFAULT) ->
     vpc, subnets = _default_network(config)
     route53 = boto3.client("route53", config=config)
     ports = {"blue": blue_port, "green": green_port}
-    # Rules last: a listener that one site has to itself by its default action is there by then.
-    for site in sorted(sites, key=_by_a_rule):
+    for site in sorted(sites, key=_order):
         balancers = {}
         for balancer, groups in _behind(site):
             arns = [_target_group(elbv2, name, ports[side], vpc) for side, name in groups]
@@ -44,6 +45,12 @@ def seed(*, blue_port: int, green_port: int, sites: Sequence[Site] = DEFAULT) ->
 
 def _by_a_rule(site: Site) -> bool:
     return isinstance(site, Balanced) and site.rule_host != ""
+
+
+def _order(site: Site) -> tuple[bool, bool]:
+    """Rules last: a listener that one site has by its default action is there by then. Those with wildcards after the others."""
+    host = site.rule_host if isinstance(site, Balanced) else ""
+    return host != "", "*" in host or "?" in host
 
 
 def _behind(site: Site) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -127,7 +134,7 @@ def _rule(elbv2: ElasticLoadBalancingv2Client, listener: str, site: Balanced, fo
         conditions.append({"Field": "path-pattern", "PathPatternConfig": {"Values": [site.rule_path]}})
     rules = [one for one in elbv2.describe_rules(ListenerArn=listener)["Rules"] if not one["IsDefault"]]
     if not any(one["Conditions"][0].get("HostHeaderConfig", {}).get("Values") == [site.rule_host] for one in rules):
-        elbv2.create_rule(ListenerArn=listener, Priority=len(rules) + 1, Conditions=conditions, Actions=[forward])
+        elbv2.create_rule(ListenerArn=listener, Priority=RULES + len(rules), Conditions=conditions, Actions=[forward])
 
 
 def _zone(route53: Route53Client, name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.world import building, corruption, faults, prometheus, world_state
+from cutover.world import bouncer, building, corruption, faults, prometheus, world_state
 from cutover.world.building import COMPONENTS, Log, build, clean, log_file, start_again
 from cutover.world.databases import SERVERS
 from cutover.world.likeness import Likeness
@@ -66,6 +66,10 @@ def up(
     if watched and prometheus.program() is None:
         told = "the world is wanted with a Prometheus, and there is none on this machine"
         raise WorldError(told, next_command=f"{prometheus.INSTALL}; or: invoke cutover --env local, which needs none")
+    if likeness is not None and likeness.pools and not bouncer.PROGRAM.exists():
+        raise WorldError(
+            "the world is wanted with a PgBouncer, and there is none on this machine", next_command=bouncer.INSTALL
+        )
     beside = {name for name, so in {prometheus.NAME: watched, SUGGESTIONS: suggestions}.items() if so}
     found = running(home)
     if found is not None and beside <= found.components.keys():

@@ -170,8 +170,14 @@ def test_the_world_has_what_works_beside_the_application(worked: Twin) -> None:
         ("schedule", False),
     ]
     assert like.background.log_groups == ("/ecs/mails",)
-    values = {"/worked/sender": "old mail", "/worked/token": "blue's value", "/worked/share": '{"green_percent": 0}\n'}
+    values = {
+        "/worked/sender": "old mail",
+        "/worked/token": "blue's value",
+        "/worked/share": '{"green_percent": 0, "tablets": 0}\n',
+    }
     assert like.background.parameters == values
+    found = [(one.name, one.alias, one.blue, one.green) for one in like.background.functions]
+    assert found == [("hooks", "live", 3, 5), ("hooks", "partners", 4, 5), ("old-hooks", "live", 1, 2)]
     assert worked.environment.configuration["token"].green != worked.environment.configuration["token"].blue
     assert (like.pools, like.without_tables, len(like.further)) == ({"books": "shop"}, frozenset({"hooks"}), 1)
 
@@ -256,6 +262,25 @@ def test_everything_without_a_twin_is_said_at_once() -> None:
     with pytest.raises(Refused) as refused:
         twin(parse(words, name=worked_environment.NAME, file="worked.yaml"))
     assert "databases.mails.clients: several PgBouncers with one entry's name" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("words", "other", "said"),
+    [
+        ("rule: {host: shop.worked.example.com}", "rule: {host: shop.worked.example.com, path: /app/*}", "a rule for a part of it"),
+        ("kind: alb, load_balancer: worked, blue: office", "kind: alb, load_balancer: worked, listener_port: 8080, blue: office", "worked with several listeners (80, 8080)"),
+        ("key: tablets}", "key: tablets}\n    observed: {tag: {header: x-side, blue: b, green: g}}", "hostnames.tablets.observed.tag: nobody"),
+        ("key: tablets}", "key: tablets, reported: [env:TABLETS]}", "hostnames.tablets.carrier: kind ssm with reported"),
+        ("bus: jobs", "bus: aws.partner/example.com/jobs", "workers.hourly: a rule on a partner's event bus"),
+        ("load_balancers: [worked]", "load_balancers: [worked, elsewhere]", "maintenance.load_balancers: elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_has_no_twin_is_refused_before_anything_is_started(words: str, other: str, said: str) -> None:
+    assert words in worked_environment.WORDS
+    text = worked_environment.WORDS.replace(words, other)
+    with pytest.raises(Refused) as refused:
+        twin(parse(text, name=worked_environment.NAME, file="worked.yaml"))
+    assert said in refused.value.message
 
 
 @pytest.mark.parametrize("name", ["local", "local-databases", "local-maintenance", "local-watched"])

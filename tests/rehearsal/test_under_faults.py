@@ -12,7 +12,7 @@ from cutover.faults.catalogue import FAULTS
 from cutover.faults.fault import BARE
 from cutover.faults.trial import Result
 from cutover.rehearsal.page import survived
-from cutover.rehearsal.under_faults import ONLY_THERE, before_traffic, documents, places_of, wanted
+from cutover.rehearsal.under_faults import ONLY_THERE, before_traffic, documents, first_soak, places_of, wanted
 
 COMMITTED = Path(__file__).parents[2] / "environments"
 
@@ -20,7 +20,7 @@ COMMITTED = Path(__file__).parents[2] / "environments"
 def test_a_run_stops_where_the_plan_lets_it(tmp_path: Path) -> None:
     (tmp_path / "worked.yaml").write_text(worked_environment.WORDS, encoding="utf-8")
     worked = open_environment("worked", read_only=True, directory=tmp_path).plan
-    assert before_traffic(worked) == "work"
+    assert (before_traffic(worked), first_soak(worked)) == ("work", "soak-100")
     assert before_traffic(open_environment("prod", read_only=True, directory=COMMITTED).plan) == "window"
 
 

@@ -39,6 +39,8 @@ def rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
 def test_what_works_beside_the_application_goes_there_and_back(
     rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rehearsal.root.mkdir(parents=True)
+    (rehearsal.root / "clock").write_text("what a killed rehearsal left", encoding="utf-8")
     with staged(rehearsal.twin, rehearsal.root, print) as stage:
         proven_same(rehearsal.app.plan, stage.app.plan, rehearsal.twin.rewritten, rehearsal.twin.not_rehearsed)
         rehearsal.filled_with_rows(stage)

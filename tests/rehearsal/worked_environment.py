@@ -39,12 +39,22 @@ hostnames:
   hooks:
     host: hooks.worked.example.com
     carrier: {kind: lambda, function: hooks, alias: live, blue: 3, green: 5}
+  partners:
+    host: partners.worked.example.com
+    carrier: {kind: lambda, function: hooks, alias: partners, blue: 4, green: 5}
+  old-hooks:
+    host: old-hooks.worked.example.com
+    carrier: {kind: lambda, function: old-hooks, alias: live, blue: 1120, green: 1121}
   app:
     host: app.worked.example.com
     carrier: {kind: ssm, parameter: /worked/share, key: green_percent}
+  tablets:
+    host: tablets.worked.example.com
+    carrier: {kind: ssm, parameter: /worked/share, key: tablets}
   admin:
     host: admin.worked.example.com
     carrier: {kind: file, file: /etc/worked/flags.json, key: green_percent}
+maintenance: {kind: alb, load_balancers: [worked]}
 window: {budget: 3m}
 shift: {strategy: immediate, soak: 30m}
 bake: {soak: 24h}
