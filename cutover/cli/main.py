@@ -13,6 +13,7 @@ from invoke.program import Program
 
 from cutover.cli import namespace
 from cutover.cli.ends import say
+from cutover.starting import quickly
 
 USAGE = 3  # configuration refused
 
@@ -23,8 +24,7 @@ class CutoverProgram(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         with self._explained():
             super().parse_core(argv)
-        # As in tasks.py: invoke forbids it by default, and each start would compile every module again.
-        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+        quickly()  # here, because invoke's own parsing forbids to keep bytecode
 
     def parse_tasks(self) -> None:
         with self._explained():
