@@ -78,7 +78,9 @@ COMMANDS = (
 class Children:
     """Every process that a command starts, as anybody on the machine may list it: its command line, and what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Path) -> None:
+        self._seen = seen
+        """Made when a bash was seen: a command waits for it, or it might be over between two looks."""
         self.lines: set[bytes] = set()
         self.given: dict[bytes, bytes] = {}
         self._over = threading.Event()
@@ -104,6 +106,8 @@ class Children:
             self.lines.add(line)
             if not any(one in line for one in OURS):
                 self.given[line] = Path(f"/proc/{pid}/environ").read_bytes()
+            if line.startswith(b"bash\0"):
+                self._seen.touch()
             for task in Path(f"/proc/{pid}/task").iterdir():
                 for child in (task / "children").read_text().split():
                     self._look(int(child))
@@ -143,9 +147,11 @@ def on_the_console(page: Page, stage: Stage, given: dict[str, str], name: str) -
 
 
 def test_no_secret_comes_out_of_a_whole_cutover(stage: Stage, page: Page) -> None:
-    children = Children()
+    seen = stage.root / "seen"
+    children = Children(seen)
     with repeating(posts=200) as (http, redis, heard):
-        name = stage.environment("canary", **WORDS)
+        waits = {"command": f"until [ -e {seen} ]; do :; done"}  # without a child, which would have what bash was given
+        name = stage.environment("canary", **{**WORDS, "readiness": {**WORDS["readiness"], "seen": waits}})
         refused = {"metrics": filled(REFUSED, http=http, redis=redis), "triggers": None}
         stage.environment("refused", **{**WORDS, **refused})
         given = {**variables(stage, http), "CUTOVER_HOME": str(stage.root / "canaries")}
