@@ -15,9 +15,10 @@ VARIABLES = {SHOP: "SHOP", HOOKS: "HOOKS"}
 
 @dataclass
 class Databases:
-    """Which of the world's databases there are for the environment's; `beside` is how the variables of all but the first begin."""
+    """Which of the world's databases there are for the environment's."""
 
-    beside: list[str] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
+    """All but the shop's: how the variables with the addresses begin, and what the environment calls it."""
     hooks: bool = False
     further: list[str] = field(default_factory=list)
     without_tables: set[str] = field(default_factory=set)
@@ -30,9 +31,9 @@ def databases(words: Words) -> Databases:
     for place, there in _stand_in_for(words, found):
         word = VARIABLES.get(there) or further(there)
         if there != SHOP:
-            found.beside.append(word)
+            found.beside[word] = _called(place)
             told = "its twin has one table, of the demo shop's webhooks, into which rows are written all the time"
-            words.leave_out(".".join(map(str, place)), told)
+            words.leave_out(_called(place), told)
         _addresses(words, place, word)
         _backup(words, place)
         _clients(words, place, there, found)
@@ -60,6 +61,10 @@ def _stand_in_for(words: Words, found: Databases) -> Iterator[tuple[Place, str]]
             yield place, found.further[-1]
 
 
+def _called(place: Place) -> str:
+    return ".".join(map(str, place))
+
+
 def _addresses(words: Words, place: Place, word: str) -> None:
     for side in ("blue", "green"):
         words.put((*place, side), f"env:{word}_{side.upper()}_DSN", ADDRESS)
@@ -72,7 +77,7 @@ def _backup(words: Words, place: Place) -> None:
     if backup["kind"] == "rds-snapshot":
         words.put((*place, "backup"), {"kind": "dump", "before": backup["before"]}, OUTSIDE)
         what = "there is no RDS in the twin: a dump by pg_dump stands for the snapshot"
-        words.leave_out(f"{'.'.join(map(str, place))}.backup", what)
+        words.leave_out(f"{_called(place)}.backup", what)
     elif backup.get("folder") is not None:
         words.put((*place, "backup", "folder"), None, ADDRESS)
 
@@ -85,12 +90,12 @@ def _clients(words: Words, place: Place, there: str, found: Databases) -> None:
         case "pgbouncer" if clients["database"] not in found.pools:
             found.pools[clients["database"]] = there
             told = "one PgBouncer, in pool_mode transaction, stands for all that there are"
-            words.leave_out(f"{'.'.join(map(str, place))}.clients", told)
+            words.leave_out(f"{_called(place)}.clients", told)
             words.put((*place, "clients", "admin"), f"env:{POOL_ADMIN}", ADDRESS)
             words.put((*place, "clients", "file"), POOL_PLACE, ADDRESS)
             for side in ("blue", "green"):
                 words.put((*place, "clients", side), f"env:SHOP_POOL_{side.upper()}", ADDRESS)
         case "pgbouncer":
-            words.no_twin.append(f"{'.'.join(map(str, place))}.clients: several PgBouncers with one entry's name")
+            words.no_twin.append(f"{_called(place)}.clients: several PgBouncers with one entry's name")
         case kind:
-            words.no_twin.append(f"{'.'.join(map(str, place))}.clients: kind {kind}")
+            words.no_twin.append(f"{_called(place)}.clients: kind {kind}")

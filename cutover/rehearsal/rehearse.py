@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from cutover.faults.schedule import Schedule
 from cutover.faults.trial import Result
 from cutover.rehearsal import measured, under_faults
 from cutover.rehearsal.commands import RehearsalFailed
+from cutover.rehearsal.databases import VARIABLES
 from cutover.rehearsal.legs import Walk
 from cutover.rehearsal.page import page
 from cutover.rehearsal.remembering import remembering
 from cutover.rehearsal.same_plan import proven_same
 from cutover.rehearsal.schema_file import Schema
-from cutover.rehearsal.stage import Say, Stage, staged
+from cutover.rehearsal.stage import SHOP_BLUE, Say, Stage, staged
 from cutover.rehearsal.tables import Filled, filled
 from cutover.rehearsal.twin import Twin, twin_of
 from cutover.rehearsal.under_faults import UnderFaults
@@ -34,8 +36,6 @@ from cutover.world import prometheus
 from cutover.world.likeness import SHOP
 
 PAGE = "rehearsal.md"
-SHOP_WORD = "SHOP"
-"""How the variables of the shop's database begin."""
 SHOP_ROWS, RATE = 60_000, 40
 """Of the demo shop beside the schema's tables, and its customers' requests per second."""
 
@@ -84,7 +84,8 @@ class Rehearsal:
             self.filled_with_rows(stage)
             with ExitStack() as beside:
                 writers = [
-                    beside.enter_context(writing(stage.variables, name, found)) for name, found in self.found.items()
+                    beside.enter_context(writing(stage.variables, name, found, self.twin.beside.get(name, "")))
+                    for name, found in self.found.items()
                 ]
                 beside.enter_context(remembering(stage.app))
                 walk = Walk(stage, self.say, lambda side: _proven(writers, side))
@@ -113,14 +114,15 @@ class Rehearsal:
 
     def filled_with_rows(self, stage: Stage) -> None:
         """In every database that is not the shop's; in that one, too, where it has a schema of the environment's."""
-        for name in self.twin.beside:
+        for name, called in self.twin.beside.items():
             dsn = stage.variables[f"{name}_BLUE_DSN"]
-            self.found[name] = filled(dsn, self.wanted.scale, self.wanted.seed, self.say, frozenset())
+            say = partial(_told_of, self.say, called)
+            self.found[name] = filled(dsn, self.wanted.scale, self.wanted.seed, say, frozenset())
         if self.wanted.schema is None:
             return
         self.wanted.schema.load(stage.variables, self._with_tables())
-        dsn = stage.variables["SHOP_BLUE_DSN"]
-        self.found[SHOP_WORD] = filled(dsn, self.wanted.scale, self.wanted.seed, self.say)
+        dsn = stage.variables[SHOP_BLUE]
+        self.found[VARIABLES[SHOP]] = filled(dsn, self.wanted.scale, self.wanted.seed, self.say)
 
     def _with_tables(self) -> tuple[str, ...]:
         """The sides that have tables before the plan makes some."""
@@ -171,7 +173,7 @@ class Rehearsal:
         }
 
     def _schema(self) -> dict[str, Any] | None:
-        schema, found = self.wanted.schema, self.found.get(SHOP_WORD, Filled())
+        schema, found = self.wanted.schema, self.found.get(VARIABLES[SHOP], Filled())
         if schema is None:
             return None
         return {
@@ -181,6 +183,10 @@ class Rehearsal:
             "left_out": list(schema.left_out),
             "empty": dict(found.empty),
         }
+
+
+def _told_of(say: Say, called: str, line: str) -> None:
+    say(f"{called}: {line}")
 
 
 def _proven(writers: Sequence[Writer], side: str) -> None:

@@ -18,7 +18,7 @@ WAITS = ("settle", "deadline", "hold", "hold_back", "lapse")
 COMMANDS = ("forward", "back")
 BACKED_UP = ("kind", "before", "after", "between")
 """What another kind of backup has of its own."""
-BACKUP = re.compile(r"blue-[a-z]+-backup(-.+)?")
+BACKUP = re.compile(r"blue-[a-z]+-backup(?:-(.+))?")
 PARTS = {"ready": "readiness", "checklist": "checklist"}
 """Where the line of a gate stands, by the beginning of the gate's name."""
 
@@ -77,8 +77,8 @@ def _explained(
 ) -> bool:
     """Whether the two values are those of a word that was rewritten, or something else stands for the item in the twin."""
     name = _name(item)
-    if key in BACKED_UP and BACKUP.fullmatch(name):
-        return any(one.endswith(".backup") for one in replaced)
+    if key in BACKED_UP and (backup := BACKUP.fullmatch(name)) is not None:
+        return (f"databases.{backup[1]}.backup" if backup[1] else "database.backup") in replaced
     if key == "kind":
         part, _, line = name.partition("-")
         return (PARTS.get(part, part) + "." + line) in replaced

@@ -14,14 +14,16 @@ from cutover.app import App, open_environment
 from cutover.core.errors import Interrupted, Refused
 from cutover.postgres.pair import DatabasePair
 from cutover.rehearsal.commands import Commands
+from cutover.rehearsal.databases import VARIABLES
 from cutover.rehearsal.figures import LOGS
 from cutover.rehearsal.twin import Twin
 from cutover.world import world, world_state
 from cutover.world.building import ACCESS
+from cutover.world.likeness import SHOP
 
 Say = Callable[[str], None]
 FLAGS = "flags"
-SHOP_BLUE = "SHOP_BLUE_DSN"
+SHOP_BLUE = f"{VARIABLES[SHOP]}_BLUE_DSN"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

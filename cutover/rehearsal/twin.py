@@ -42,8 +42,8 @@ class Twin:
     environment: Environment
     text: str
     likeness: Likeness
-    beside: tuple[str, ...]
-    """How the variables of its databases begin, without the shop's own."""
+    beside: Mapping[str, str]
+    """Its databases without the shop's own: how their variables begin, and what the environment calls them."""
     rewritten: tuple[Rewritten, ...]
     not_rehearsed: tuple[NotRehearsed, ...]
 
@@ -72,11 +72,13 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
     comparison(words, watched=watched)
     if words.no_twin:
         listed = "\n  ".join(words.no_twin)
-        raise Refused(f"{environment.name} cannot be rehearsed whole; there is no twin yet of:\n  {listed}")
+        raise Refused(
+            f"{environment.name} cannot be rehearsed whole; there is no twin yet of:\n  {listed}",
+            next_command=f"where a rehearsal is required: invoke cutover --env {environment.name} --without-rehearsal '…'",
+        )
     words.put(("protected",), False, OUTSIDE)
-    beside = {"watched": True} if watched else {}
-    beside |= {"hooks": True} if its_databases.hooks else {}
-    words.put(("world",), {"rows": rows, "rate": rate, **beside}, ADDRESS)
+    parts = {name: True for name, so in {"watched": watched, "hooks": its_databases.hooks}.items() if so}
+    words.put(("world",), {"rows": rows, "rate": rate, **parts}, ADDRESS)
     _addresses(words)
     _people_and_channels(words)
     _times(words, _soak(words, shorter))
@@ -92,9 +94,15 @@ def twin_of(environment: Environment, *, rows: int, rate: int, watched: bool) ->
         without_tables=frozenset(its_databases.without_tables),
         pools=its_databases.pools,
     )
-    beside_it = tuple(its_databases.beside)
-    found_other = tuple(words.rewritten), tuple(words.not_rehearsed)
-    return Twin(words.environment(), words.text(), likeness, beside_it, *found_other, steered.texts)
+    return Twin(
+        words.environment(),
+        words.text(),
+        likeness,
+        its_databases.beside,
+        tuple(words.rewritten),
+        tuple(words.not_rehearsed),
+        steered.texts,
+    )
 
 
 def _refused(words: Words) -> None:

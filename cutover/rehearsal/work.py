@@ -2,7 +2,6 @@
 
 import re
 from shlex import quote
-from typing import Any
 
 from cutover.environment.reference import PATTERN
 from cutover.rehearsal.steered import Steered
@@ -23,14 +22,10 @@ def work(words: Words, steered: Steered) -> Background:
         what = "the twin has it by its name, with as many as the environment says, and no work is done"
         words.leave_out(f"workers.{name}", what)
     groups = {one["log_group"] for one in (words.at("workers") or {}).values() if one.get("log_group")}
-    parameters = {one["parameter"]: str(_values(words, name)) for name, one in _settings(words)}
+    parameters = {one["parameter"]: _values(words, name) for name, one in (words.at("configuration") or {}).items()}
     for name in words.at("steps") or {}:
         _own_step(words, name)
     return Background(tuple(running), tuple(steered.functions), tuple(sorted(groups)), parameters | steered.parameters)
-
-
-def _settings(words: Words) -> list[tuple[str, Any]]:
-    return list((words.at("configuration") or {}).items())
 
 
 def _values(words: Words, name: str) -> str:

@@ -28,6 +28,8 @@ class Writer:
     dsn: str
     sides: Mapping[str, str]
     makers: Sequence[Maker]
+    called: str = ""
+    """What the environment calls the database; empty for the shop's."""
     _promises: list[tuple[Maker, tuple[Any, ...]]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,14 +78,20 @@ class Writer:
             for maker in self.makers:
                 lost = _missing(connection, maker, by_table.get(maker.table.oid, []))
                 if lost:
-                    raise RehearsalFailed(f"on {side} {lost} acknowledged rows of {maker.table.label} are lost")
+                    raise RehearsalFailed(
+                        f"on {side}{self._of} {lost} acknowledged rows of {maker.table.label} are lost"
+                    )
+
+    @property
+    def _of(self) -> str:
+        return f" of {self.called}" if self.called else ""
 
     def _goes_on(self, before: int, side: str) -> None:
         end = time.monotonic() + AGAIN
         while self.makers and self.promised == before:
             if time.monotonic() > end:
                 tables = ", ".join(maker.table.label for maker in self.makers)
-                raise RehearsalFailed(f"{side} serves, and for {AGAIN:g} s nobody could write into {tables}")
+                raise RehearsalFailed(f"{side} serves{self._of}, and for {AGAIN:g} s nobody could write into {tables}")
             time.sleep(PAUSE)
 
     def end(self) -> None:
@@ -104,7 +112,7 @@ def _said(connection: "psycopg.Connection[tuple[Any, ...]]", part: Any) -> str:
 
 
 @contextmanager
-def writing(variables: Mapping[str, str], database: str, found: Filled) -> Iterator[Writer]:
+def writing(variables: Mapping[str, str], database: str, found: Filled, called: str = "") -> Iterator[Writer]:
     """A writer at work on the filled tables that have a key; one that has nothing to do where there is none.
 
     `database` is how the variables with its addresses begin.
@@ -115,6 +123,7 @@ def writing(variables: Mapping[str, str], database: str, found: Filled) -> Itera
         variables[f"{database}_APP_DSN"],
         {side: variables[f"{database}_{side.upper()}_DSN"] for side in ("blue", "green")},
         makers[::step][:TABLES],
+        called,
     )
     if not writer.makers:
         yield writer

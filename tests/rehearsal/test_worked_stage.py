@@ -47,7 +47,7 @@ def test_what_works_beside_the_application_goes_there_and_back(
         for name, value in stage.variables.items():
             monkeypatch.setenv(name, value)  # as `adopt` does, but taken back
         mails = rehearsal.found["HOOKS"]
-        with writing(stage.variables, "HOOKS", mails) as writer:
+        with writing(stage.variables, "HOOKS", mails, rehearsal.twin.beside["HOOKS"]) as writer:
             walk = Walk(stage, print, writer.prove)
             last = walk.plan.phases[-1].name
             walk.forward(last)
